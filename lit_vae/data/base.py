@@ -1,0 +1,92 @@
+"""What every data module is: three splits of integer symbols, and what the integers stand for."""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from lit_vae.batch import Batch
+from lit_vae.symbols import Symbols
+
+Split = Literal["train", "val", "test"]
+
+
+class SymbolDataset(Dataset[Batch], ABC):
+    """Examples that are fetched a batch at a time."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of examples."""
+
+    @abstractmethod
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """The batch of these examples; ``Batch.index`` repeats the indices."""
+
+    def __getitem__(self, index: int) -> Batch:
+        """A batch of one."""
+        return self.__getitems__([index])
+
+
+def as_is(batch: Batch) -> Batch:
+    """Collates nothing: the data set already made the batch."""
+    return batch
+
+
+class SymbolDataModule(LightningDataModule, ABC):
+    """Three splits of examples as integers.
+
+    Args:
+        batch_size: Examples a batch and device.
+        num_workers: Processes that load ahead; 0 loads in the main process.
+
+    Raises:
+        ValueError: If ``batch_size`` is less than 1.
+    """
+
+    def __init__(self, batch_size: int, num_workers: int = 0) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"data.init_args.batch_size counts up from 1, got {batch_size}")
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+
+    @property
+    @abstractmethod
+    def symbols(self) -> Symbols:
+        """What the integers stand for; reads the data where it must."""
+
+    @property
+    def num_values(self) -> int:
+        """Size of the alphabet; linked to the head."""
+        return self.symbols.num_values
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """Shape of one example, None for a text's length; linked to the head."""
+        return self.symbols.shape
+
+    @abstractmethod
+    def dataset(self, split: Split) -> SymbolDataset:
+        """One split."""
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("val", shuffle=False)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("test", shuffle=False)
+
+    def _loader(self, split: Split, shuffle: bool) -> DataLoader[Batch]:
+        dataset = self.dataset(split)
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            shuffle=shuffle,
+            drop_last=shuffle and len(dataset) >= self.batch_size,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            collate_fn=as_is,
+        )

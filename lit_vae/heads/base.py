@@ -1,0 +1,71 @@
+"""What every decoder head is: p(x | features), and the way in."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from lit_vae.batch import Batch
+from lit_vae.decoding import Decoding
+from lit_vae.distributions import SymbolDistribution
+from lit_vae.noise import Noise
+
+
+class DecoderHead(nn.Module, ABC):
+    """Owns how symbols become features, how features become a distribution, and what its rate is called.
+
+    Every head accepts the three linked arguments, which the command line fills: ``width`` from the backbone,
+    ``num_values`` and ``shape`` from the data.
+
+    Args:
+        width: Channels of the features that the backbone hands over.
+        num_values: Size of the alphabet.
+        shape: Shape of one example, E; None stands for a text's length.
+
+    Attributes:
+        embed_width: Channels of :meth:`embed`.
+        positions: S, the positions of the features: (H, W) for images, (None,) for text.
+        rate_name: The entry of :meth:`report` that a progress bar shows, such as ``bits_per_dim``.
+    """
+
+    embed_width: int
+    positions: tuple[int | None, ...]
+    rate_name: str
+
+    def __init__(self, width: int, num_values: int, shape: Sequence[int | None]) -> None:
+        super().__init__()
+        self.width = width
+        self.num_values = num_values
+        self.shape = tuple(shape)
+
+    @abstractmethod
+    def embed(self, batch: Batch) -> Tensor:
+        """Symbols as features, [B, *S, embed_width], float."""
+
+    @abstractmethod
+    def position_mask(self, mask: Tensor | None) -> Tensor | None:
+        """Positions with something observed, [B, *S], bool, from a symbol mask [B, *E]; None for all."""
+
+    @abstractmethod
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> SymbolDistribution:
+        """p(x | features) of each example.
+
+        Args:
+            features: The backbone's features, [B, *S, width].
+            mask: Observed symbols, [B, *E], bool; None for all.
+        """
+
+    @abstractmethod
+    def report(self, nats: float, examples: int, symbols: int, units: Mapping[str, int]) -> dict[str, float]:
+        """A total of nats in the field's own units.
+
+        Args:
+            nats: Sum over the examples.
+            examples: Number of examples.
+            symbols: Number of observed symbols.
+            units: Totals of the other denominators: characters, bytes.
+        """
+
+    def show(self, distribution: SymbolDistribution, decoding: Decoding, noise: Noise) -> Tensor:
+        """What a person is shown for a distribution of this head, [B, *E], integer: a draw, unless a head says else."""
+        return distribution.draw(decoding, noise)

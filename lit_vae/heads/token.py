@@ -1,0 +1,57 @@
+"""The way in and the units that every head for text shares."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from lit_vae.batch import Batch
+from lit_vae.heads.base import DecoderHead
+
+LN2 = math.log(2.0)
+
+
+class TokenHead(DecoderHead):
+    """A head for text [L] over an unordered vocabulary, end symbol included, start symbol and padding not.
+
+    Args:
+        width: Linked to the backbone.
+        num_values: Linked to the data: size of the vocabulary.
+        shape: Linked to the data: (None,).
+        embed_width: Width of the embedding table that the encoder reads.
+
+    Raises:
+        ValueError: If ``shape`` is no text.
+    """
+
+    rate_name = "nats_per_token"
+
+    def __init__(self, width: int, num_values: int, shape: Sequence[int | None], embed_width: int) -> None:
+        super().__init__(width, num_values, shape)
+        if len(self.shape) != 1:
+            raise ValueError(
+                f"{type(self).__name__} writes text [L], but the data has examples of shape {list(self.shape)}: "
+                f"change model.head (for pictures: lit_vae.heads.LogisticPixelHead) or data"
+            )
+        self.embed_width = embed_width
+        self.positions = self.shape
+        self.table = nn.Embedding(num_values, embed_width)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """The embedding of each token, [B, L, embed_width]; what the mask hides is the backbone's to skip."""
+        return self.table(batch.x)
+
+    def position_mask(self, mask: Tensor | None) -> Tensor | None:
+        """Text has one symbol at each position, so the mask itself, [B, L]."""
+        return mask
+
+    def report(self, nats: float, examples: int, symbols: int, units: Mapping[str, int]) -> dict[str, float]:
+        """Nats per token and per sentence, perplexity per token (end symbol counted), bits per character or byte."""
+        per_unit = {f"bits_per_{unit}": nats / (count * LN2) for unit, count in units.items()}
+        per_token = nats / symbols
+        return {
+            "nats_per_token": per_token,
+            "nats_per_sentence": nats / examples,
+            "perplexity": math.exp(min(per_token, 700.0)),
+            **per_unit,
+        }

@@ -1,0 +1,134 @@
+"""Latent layers: what a draw leaves behind, and the ways to draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+from torch.distributions import kl_divergence
+
+from lit_vae.distributions import Gaussian
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Which latent layer is being drawn.
+
+    Args:
+        index: Its place in the top-down order, from 0 at the top.
+        name: Its name in logs, such as ``4x4.0``.
+        shape: Shape of one example's z, [*S, z].
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Latent:
+    """One latent layer after its draw.
+
+    Args:
+        layer: Which layer this is.
+        z: The draw, [B, *S, z].
+        prior: p(z | layers above), elements [B, *S, z].
+        posterior: q(z | x, layers above); None when nothing was encoded.
+        mask: Positions that exist, [B, *S], bool; None for all.
+    """
+
+    layer: Layer
+    z: Tensor
+    prior: Gaussian
+    posterior: Gaussian | None
+    mask: Tensor | None = None
+
+    def total(self, elements: Tensor) -> Tensor:
+        """Sum over all but the batch of per-element nats [B, *S, z], [B]; masked positions count nothing."""
+        if self.mask is not None:
+            elements = elements.masked_fill(~self.mask.unsqueeze(-1), 0.0)
+        return elements.flatten(1).sum(1)
+
+    @property
+    def log_q(self) -> Tensor:
+        """log q(z | x) at the draw, [B], nats."""
+        return self.total(self._encoded.log_prob(self.z))
+
+    @property
+    def log_p(self) -> Tensor:
+        """log p(z) at the draw, [B], nats."""
+        return self.total(self.prior.log_prob(self.z))
+
+    @property
+    def log_weight(self) -> Tensor:
+        """log p(z) - log q(z | x) at the draw, [B], nats: the layer's part of an importance weight."""
+        return self.log_p - self.log_q
+
+    @property
+    def kl(self) -> Tensor:
+        """KL(q || p) given the layers above, [B], nats, in closed form."""
+        return self.total(self.kl_elements)
+
+    @property
+    def kl_elements(self) -> Tensor:
+        """KL of each element, [B, *S, z], nats."""
+        return kl_divergence(self._encoded, self.prior)
+
+    @property
+    def _encoded(self) -> Gaussian:
+        if self.posterior is None:
+            raise ValueError(
+                f"latent layer {self.layer.name} was drawn from the prior alone: nothing was encoded"
+            )
+        return self.posterior
+
+
+class Draw(Protocol):
+    """How z is chosen at each layer: the one seam of a top-down pass."""
+
+    def __call__(self, prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:
+        """z, [B, *S, z].
+
+        Args:
+            prior: p(z | layers above).
+            posterior: q(z | x, layers above); None when nothing was encoded.
+            noise: Standard-normal numbers, [B, *S, z].
+            layer: Which layer this is.
+        """
+
+
+def from_posterior(prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:  # noqa: ARG001
+    """z ~ q(z | x): training, and every estimate of the bound."""
+    assert posterior is not None, "a draw from the posterior follows a bottom-up pass"
+    return posterior.push(noise)
+
+
+def posterior_mean(prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:  # noqa: ARG001
+    """The mean of q(z | x): reconstruction."""
+    assert posterior is not None, "a draw from the posterior follows a bottom-up pass"
+    return posterior.mean
+
+
+@dataclass(frozen=True)
+class FromPrior:
+    """z ~ p(z) with its standard deviation multiplied by a temperature: generation.
+
+    Args:
+        temperature: 1 samples the model; below 1 trades variety for typical examples; 0 is the mean.
+
+    Raises:
+        ValueError: If ``temperature`` is negative.
+    """
+
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature >= 0:
+            raise ValueError(
+                f"a prior's temperature counts up from 0, got {self.temperature}: change --temperature"
+            )
+
+    def __call__(self, prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:  # noqa: ARG002
+        """z, [B, *S, z]."""
+        return prior.tempered(self.temperature).push(noise)

@@ -1,0 +1,81 @@
+"""Where randomness comes from: handed in as tensors, so that a draw is a pure function.
+
+Training reads a stream that is a function of seed, rank and step, so that resuming needs no state. An evaluation
+reads one stream per example, so that its number depends on neither batch size nor process count.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Noise(ABC):
+    """A source of float32 noise, one tensor a call."""
+
+    @abstractmethod
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Standard-normal numbers, [*shape]; the first axis counts examples."""
+
+    @abstractmethod
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        """Numbers strictly between 0 and 1, [*shape]; the first axis counts examples."""
+
+
+def open_interval(uniform: Tensor) -> Tensor:
+    """Numbers of [0, 1) moved off the 0, by half the spacing of 24 bits."""
+    return uniform.clamp(min=2.0**-25)
+
+
+class StreamNoise(Noise):
+    """One stream for the whole batch.
+
+    Args:
+        key: Non-negative integers that name the stream: seed, rank, epoch, step.
+        device: Where the numbers are made. The same key gives other numbers on another kind of device.
+    """
+
+    def __init__(self, *key: int, device: torch.device | str = "cpu") -> None:
+        words = np.random.SeedSequence(key).generate_state(1, np.uint64)
+        self._generator = torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        return torch.randn(*shape, generator=self._generator, device=self._generator.device)
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        return open_interval(torch.rand(*shape, generator=self._generator, device=self._generator.device))
+
+
+class IndexedNoise(Noise):
+    """One stream per example, the same on every device and in every batch.
+
+    Args:
+        index: Each example's number, [B], int64.
+        seed: Which of the evaluation's streams.
+
+    Source:
+        Counter-based generator: Salmon et al., 2011, Parallel random numbers: as easy as 1, 2, 3,
+        https://doi.org/10.1145/2063384.2063405 (Philox, as numpy has it).
+    """
+
+    def __init__(self, index: Tensor, seed: int = 0) -> None:
+        self._device = index.device
+        self._generators = [
+            np.random.Generator(np.random.Philox(key=np.array([seed, example], np.uint64)))
+            for example in index.tolist()
+        ]
+
+    def _gather(self, rows: list[np.ndarray], shape: Sequence[int]) -> Tensor:
+        if len(rows) != shape[0]:
+            raise ValueError(f"this noise is for {len(rows)} examples, got a shape of {list(shape)}")
+        return torch.from_numpy(np.stack(rows)).to(self._device)
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        rows = [g.standard_normal(tuple(shape[1:]), np.float32) for g in self._generators]
+        return self._gather(rows, shape)
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        rows = [g.random(tuple(shape[1:]), np.float32) for g in self._generators]
+        return open_interval(self._gather(rows, shape))

@@ -1,0 +1,137 @@
+"""What the integers of a batch stand for. Made by the data module, saved in the checkpoint."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_vae.rendering import Pictures, Rendering, Texts
+from lit_vae.tokenizers import Tokenizer
+
+
+class Symbols(ABC):
+    """An alphabet and the shape of an example.
+
+    Attributes:
+        name: What the data is called, in logs and messages.
+        num_values: Size of the alphabet.
+        shape: Shape of one example, E; None stands for a text's length.
+    """
+
+    name: str
+    num_values: int
+    shape: tuple[int | None, ...]
+
+    @property
+    @abstractmethod
+    def longest(self) -> tuple[int, ...]:
+        """The shape that generation fills: ``shape`` with a text's length set to its maximum."""
+
+    @abstractmethod
+    def render(self, x: Tensor, mask: Tensor | None = None) -> Rendering:
+        """Symbols [N, *E] as a person sees them; only those under the mask."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Plain values from which :func:`restore` makes the object again."""
+
+
+class Pixels(Symbols):
+    """Grey levels 0..num_values-1, black to white.
+
+    Args:
+        name: What the data is called.
+        num_values: Grey levels of each channel.
+        shape: (C, H, W).
+    """
+
+    def __init__(self, name: str, num_values: int, shape: tuple[int, int, int]) -> None:
+        self.name = name
+        self.num_values = num_values
+        self.shape: tuple[int, int, int] = shape
+
+    @property
+    def longest(self) -> tuple[int, ...]:
+        return self.shape
+
+    def render(self, x: Tensor, mask: Tensor | None = None) -> Pictures:
+        bright = (x.double() * (255.0 / (self.num_values - 1))).round().to(torch.uint8)
+        return Pictures((bright if mask is None else bright.masked_fill(~mask, 0)).cpu())
+
+    def parse(self, pictures: Pictures) -> Tensor:
+        """The nearest grey levels, [N, C, H, W], of pictures in 8 bits."""
+        levels = (pictures.images.double() * ((self.num_values - 1) / 255.0)).round()
+        return levels.to(torch.uint8 if self.num_values <= 256 else torch.int32)
+
+    def state(self) -> dict[str, Any]:
+        return {"kind": "pixels", "name": self.name, "num_values": self.num_values, "shape": list(self.shape)}
+
+
+class Tokens(Symbols):
+    """Tokens of a vocabulary, ended by its end symbol.
+
+    Args:
+        name: What the data is called.
+        tokenizer: Text to ids and back.
+        max_length: Most tokens of an example, end symbol included.
+    """
+
+    def __init__(self, name: str, tokenizer: Tokenizer, max_length: int) -> None:
+        self.name = name
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.num_values = tokenizer.num_values
+        self.shape: tuple[int | None, ...] = (None,)
+
+    @property
+    def longest(self) -> tuple[int, ...]:
+        return (self.max_length,)
+
+    def render(self, x: Tensor, mask: Tensor | None = None) -> Texts:
+        """Texts up to their first end symbol."""
+        rows = x.tolist() if mask is None else [row[keep].tolist() for row, keep in zip(x, mask, strict=True)]
+        return Texts([self.tokenizer.decode(self._until_end(row)) for row in rows])
+
+    def parse(self, texts: Texts) -> tuple[Tensor, Tensor]:
+        """Ids and mask, [N, L] each, every text ended; padding repeats the end symbol under a False mask."""
+        return pad(
+            [self.tokenizer.encode(text) + [self.tokenizer.end] for text in texts.texts], self.tokenizer.end
+        )
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "kind": "tokens",
+            "name": self.name,
+            "tokenizer": self.tokenizer.state(),
+            "max_length": self.max_length,
+        }
+
+    def _until_end(self, ids: list[int]) -> list[int]:
+        return ids[: ids.index(self.tokenizer.end)] if self.tokenizer.end in ids else ids
+
+
+def pad(rows: list[list[int]], value: int) -> tuple[Tensor, Tensor]:
+    """Rows of unequal length as one tensor and its mask, [N, L] each.
+
+    Args:
+        rows: Symbols of each example.
+        value: A valid symbol for the places that the mask hides.
+    """
+    lengths = torch.tensor([len(row) for row in rows])
+    x = torch.nn.utils.rnn.pad_sequence(
+        [torch.tensor(row) for row in rows], batch_first=True, padding_value=value
+    )
+    return x, torch.arange(x.shape[1]) < lengths.unsqueeze(1)
+
+
+def restore(state: dict[str, Any]) -> Symbols:
+    """The symbols that :meth:`Symbols.state` described."""
+    if state["kind"] == "pixels":
+        channels, height, breadth = state["shape"]
+        return Pixels(state["name"], state["num_values"], (channels, height, breadth))
+    from lit_vae.tokenizers import restore_tokenizer
+
+    return Tokens(state["name"], restore_tokenizer(state["tokenizer"]), state["max_length"])
