@@ -78,9 +78,7 @@ class Latent:
     @property
     def _encoded(self) -> Gaussian:
         if self.posterior is None:
-            raise ValueError(
-                f"latent layer {self.layer.name} was drawn from the prior alone: nothing was encoded"
-            )
+            raise ValueError(f"latent layer {self.layer.name} was drawn from the prior alone: nothing was encoded")
         return self.posterior
 
 
@@ -125,9 +123,7 @@ class FromPrior:
 
     def __post_init__(self) -> None:
         if not self.temperature >= 0:
-            raise ValueError(
-                f"a prior's temperature counts up from 0, got {self.temperature}: change --temperature"
-            )
+            raise ValueError(f"a prior's temperature counts up from 0, got {self.temperature}: change --temperature")
 
     def __call__(self, prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:  # noqa: ARG002
         """z, [B, *S, z]."""

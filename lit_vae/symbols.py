@@ -97,9 +97,7 @@ class Tokens(Symbols):
 
     def parse(self, texts: Texts) -> tuple[Tensor, Tensor]:
         """Ids and mask, [N, L] each, every text ended; padding repeats the end symbol under a False mask."""
-        return pad(
-            [self.tokenizer.encode(text) + [self.tokenizer.end] for text in texts.texts], self.tokenizer.end
-        )
+        return pad([self.tokenizer.encode(text) + [self.tokenizer.end] for text in texts.texts], self.tokenizer.end)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -121,9 +119,7 @@ def pad(rows: list[list[int]], value: int) -> tuple[Tensor, Tensor]:
         value: A valid symbol for the places that the mask hides.
     """
     lengths = torch.tensor([len(row) for row in rows])
-    x = torch.nn.utils.rnn.pad_sequence(
-        [torch.tensor(row) for row in rows], batch_first=True, padding_value=value
-    )
+    x = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)
     return x, torch.arange(x.shape[1]) < lengths.unsqueeze(1)
 
 

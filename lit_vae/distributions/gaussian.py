@@ -53,9 +53,7 @@ class Gaussian(Distribution):
 
     def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008 - torch's signature
         """Draws with torch's global generator, [*sample_shape, B, *S, z]."""
-        return self.push(
-            torch.randn(sample_shape + self.loc.shape, dtype=self.loc.dtype, device=self.loc.device)
-        )
+        return self.push(torch.randn(sample_shape + self.loc.shape, dtype=self.loc.dtype, device=self.loc.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density of each element, [B, *S, z], nats."""

@@ -1,0 +1,6 @@
+"""Variational autoencoders on PyTorch Lightning whose output distribution is a plug-in."""
+
+from lit_vae.batch import Batch
+from lit_vae.version import __version__
+
+__all__ = ["Batch", "__version__"]
