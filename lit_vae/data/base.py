@@ -1,7 +1,7 @@
 """What every data module is: three splits of integer symbols, and what the integers stand for."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
@@ -28,7 +28,7 @@ class SymbolDataset(Dataset[Batch], ABC):
         return self.__getitems__([index])
 
 
-def as_is(batch: Batch) -> Batch:
+def as_is(batch: Any) -> Any:
     """Collates nothing: the data set already made the batch."""
     return batch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -51,9 +52,9 @@ class Gaussian(Distribution):
         """Standard-normal noise carried to this distribution, [B, *S, z]."""
         return self.loc + self.scale * noise
 
-    def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008 - torch's signature
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws with torch's global generator, [*sample_shape, B, *S, z]."""
-        return self.push(torch.randn(sample_shape + self.loc.shape, dtype=self.loc.dtype, device=self.loc.device))
+        return self.push(torch.randn(*sample_shape, *self.loc.shape, dtype=self.loc.dtype, device=self.loc.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density of each element, [B, *S, z], nats."""
