@@ -56,13 +56,13 @@ class DecoderHead(nn.Module, ABC):
         """
 
     @abstractmethod
-    def report(self, nats: float, examples: int, symbols: int, units: Mapping[str, int]) -> dict[str, float]:
-        """A total of nats in the field's own units.
+    def report(self, nats: Tensor, examples: Tensor, symbols: Tensor, units: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A total of nats in the field's own units, each [].
 
         Args:
-            nats: Sum over the examples.
-            examples: Number of examples.
-            symbols: Number of observed symbols.
+            nats: Sum over the examples, [].
+            examples: Number of examples, [].
+            symbols: Number of observed symbols, [].
             units: Totals of the other denominators: characters, bytes.
         """
 

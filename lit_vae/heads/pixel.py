@@ -67,6 +67,6 @@ class PixelHead(DecoderHead):
         """The output convolution, [B, H, W, parameters], from features [B, H, W, width]."""
         return self.output(features.movedim(-1, 1)).movedim(1, -1)
 
-    def report(self, nats: float, examples: int, symbols: int, units: Mapping[str, int]) -> dict[str, float]:  # noqa: ARG002
+    def report(self, nats: Tensor, examples: Tensor, symbols: Tensor, units: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
         """Bits per dimension (a dimension is one channel of one pixel) and nats per picture."""
         return {"bits_per_dim": nats / (symbols * LN2), "nats_per_image": nats / examples}

@@ -45,13 +45,13 @@ class TokenHead(DecoderHead):
         """Text has one symbol at each position, so the mask itself, [B, L]."""
         return mask
 
-    def report(self, nats: float, examples: int, symbols: int, units: Mapping[str, int]) -> dict[str, float]:
+    def report(self, nats: Tensor, examples: Tensor, symbols: Tensor, units: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Nats per token and per sentence, perplexity per token (end symbol counted), bits per character or byte."""
         per_unit = {f"bits_per_{unit}": nats / (count * LN2) for unit, count in units.items()}
         per_token = nats / symbols
         return {
             "nats_per_token": per_token,
             "nats_per_sentence": nats / examples,
-            "perplexity": math.exp(min(per_token, 700.0)),
+            "perplexity": per_token.exp(),
             **per_unit,
         }

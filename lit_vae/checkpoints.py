@@ -1,0 +1,75 @@
+"""Finding and reading checkpoints: a run directory or a file, always with ``weights_only``."""
+
+import pickle
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+FORMAT_KEY = "lit_vae_format"
+FORMAT = 1
+"""Raised when an older checkpoint can no longer be read."""
+
+
+def find(path: str | Path, which: Literal["best", "last"]) -> Path:
+    """The checkpoint that a path names.
+
+    Args:
+        path: A checkpoint file, or a run directory.
+        which: Of a run directory: ``best`` to evaluate, ``last`` to resume; the other one where there is no such.
+
+    Raises:
+        FileNotFoundError: If nothing is there.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise FileNotFoundError(f"--ckpt_path {path} is neither a checkpoint nor a run directory: nothing is there")
+    found = {kind: newest(path / "checkpoints", kind) for kind in ("best", "last")}
+    chosen = found[which] or found["best"] or found["last"]
+    if chosen is None:
+        raise FileNotFoundError(
+            f"--ckpt_path {path} holds no checkpoint: a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
+        )
+    return chosen
+
+
+def newest(folder: Path, kind: str) -> Path | None:
+    """The most recent checkpoint of a kind, None if there is none."""
+    return max(folder.glob(f"{kind}*.ckpt"), key=lambda file: file.stat().st_mtime, default=None)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """A checkpoint's contents, on the CPU.
+
+    Raises:
+        ValueError: If the file is no checkpoint of this format.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
+        raise ValueError(f"--ckpt_path {path} is no checkpoint, or is damaged: {first_line(error)}") from error
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise ValueError(f"--ckpt_path {path} is no checkpoint of a lit_vae run: it holds no state_dict")
+    check_format(checkpoint, path)
+    return checkpoint
+
+
+def check_format(checkpoint: dict[str, Any], path: str | Path = "") -> None:
+    """Refuse a checkpoint that this version cannot read.
+
+    Raises:
+        ValueError: If the format is missing or another.
+    """
+    found = checkpoint.get(FORMAT_KEY)
+    if found != FORMAT:
+        raise ValueError(
+            f"--ckpt_path {path}: this version of lit_vae reads checkpoints of format {FORMAT}, this one has "
+            f"{'none: another program wrote it' if found is None else found}"
+        )
+
+
+def first_line(error: BaseException) -> str:
+    """An error's message up to its first line break."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,5 @@
+"""Metrics: totals of a split's bound."""
+
+from lit_vae.metrics.likelihood import Likelihood
+
+__all__ = ["Likelihood"]

@@ -1,0 +1,284 @@
+"""The one LightningModule: backbone, head and objective, with no branch on what the symbols stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from lit_vae import checkpoints
+from lit_vae.backbones import Backbone
+from lit_vae.batch import Batch
+from lit_vae.decoding import GREEDY, Decoding
+from lit_vae.distributions import SymbolDistribution
+from lit_vae.heads import DecoderHead
+from lit_vae.latents import Draw, FromPrior, Latent, from_posterior, posterior_mean
+from lit_vae.metrics import Likelihood
+from lit_vae.noise import IndexedNoise, Noise, StreamNoise
+from lit_vae.objectives import Objective, Terms
+from lit_vae.rendering import Rendering
+from lit_vae.symbols import Symbols, restore
+
+
+class LitVAE(LightningModule):
+    """A variational autoencoder over arrays of symbols.
+
+    Args:
+        backbone: Features to features through latent layers.
+        head: How symbols become features and features a distribution.
+        objective: What is minimised.
+        optimizer: Makes the optimizer from the parameters.
+        scheduler: Makes a learning-rate schedule from the optimizer; stepped once per optimizer step.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        head: DecoderHead,
+        objective: Objective,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        # Under the command line these are plain values, from which a checkpoint rebuilds the model. Built in Python
+        # they would be the modules themselves, which a checkpoint that loads with weights_only must not hold.
+        if _given_hyperparameters.get() is not None:
+            self.save_hyperparameters(logger=False)
+        if head.width != backbone.width:
+            raise ValueError(
+                f"the backbone hands over features of width {backbone.width}, the head reads {head.width}: "
+                f"give both the same width (on the command line the head's is linked to model.backbone.init_args.width)"
+            )
+        self.backbone = backbone
+        self.head = head
+        self.objective = objective
+        self._make_optimizer = optimizer
+        self._make_scheduler = scheduler
+        self._symbols: Symbols | None = None
+        self._seed = 0
+        layers = backbone.layers([n if n is not None else 1 for n in head.positions])
+        self.likelihood = Likelihood([layer.name for layer in layers])
+
+    @property
+    def symbols(self) -> Symbols:
+        """What the integers stand for: known once a trainer has seen the data, and in every checkpoint.
+
+        Raises:
+            ValueError: If neither has happened.
+        """
+        if self._symbols is None:
+            raise ValueError("what the symbols stand for is unknown until the model is fitted or loaded")
+        return self._symbols
+
+    def forward(self, batch: Batch, draw: Draw, noise: Noise) -> tuple[SymbolDistribution, list[Latent]]:
+        """p(x | z) and the latent layers, top first, z chosen by ``draw``.
+
+        Args:
+            batch: What is encoded.
+            draw: Chooses z at each layer.
+            noise: Where its randomness comes from.
+        """
+        features = self.head.embed(batch)
+        mask = self.head.position_mask(batch.mask)
+        context = self.backbone.bottom_up(features, mask)
+        return self._decode(context, features.shape[:-1], draw, noise, mask, batch.mask)
+
+    def generate(self, shape: Sequence[int], draw: Draw, noise: Noise) -> tuple[SymbolDistribution, list[Latent]]:
+        """p(x | z) and the latent layers with nothing encoded.
+
+        Args:
+            shape: Batch and positions, [B, *S].
+            draw: Chooses z at each layer, from the prior alone.
+            noise: Where its randomness comes from.
+        """
+        return self._decode(None, shape, draw, noise, None, None)
+
+    def _decode(
+        self,
+        context: Any | None,
+        shape: Sequence[int],
+        draw: Draw,
+        noise: Noise,
+        positions: Tensor | None,
+        mask: Tensor | None,
+    ) -> tuple[SymbolDistribution, list[Latent]]:
+        layers = self.backbone.layers(shape[1:])
+        tensors = [noise.normal((shape[0], *layer.shape)).to(self.device) for layer in layers]
+        features, latents = self.backbone.top_down(context, shape, draw, tensors, positions)
+        return self.head(features, mask), latents
+
+    def terms(self, batch: Batch, noise: Noise) -> Terms:
+        """The bound of a batch, z drawn from the posterior."""
+        distribution, latents = self(batch, from_posterior, noise)
+        return self.objective(distribution.log_prob(batch.x), latents, batch.counts, self.global_step)
+
+    # ---- training and evaluation ----
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002
+        """Learn from the data module what the symbols stand for, and refuse data the model was not made for."""
+        data = getattr(self.trainer, "datamodule", None)
+        symbols = getattr(data, "symbols", None)
+        if symbols is None:
+            return
+        if (symbols.num_values, tuple(symbols.shape)) != (self.head.num_values, tuple(self.head.shape)):
+            raise ValueError(
+                f"the head was made for {self.head.num_values} values in shape {list(self.head.shape)}, the data "
+                f"'{symbols.name}' has {symbols.num_values} in shape {list(symbols.shape)}: change data or model.head"
+            )
+        if self._symbols is not None and self._symbols.state() != symbols.state():
+            raise ValueError(
+                f"the checkpoint's symbols ('{self._symbols.name}') stand for something else than the data's "
+                f"('{symbols.name}'): evaluate on the data it was trained on, or with its tokenizer; change data"
+            )
+        self._symbols = symbols
+
+    def on_fit_start(self) -> None:
+        """Give every process dropout noise of its own; all other noise is keyed by rank anyway."""
+        self._seed = torch.initial_seed() % 2**63
+        torch.manual_seed((self._seed + self.global_rank) % 2**63)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss, []."""
+        noise = StreamNoise(self._seed, self.global_rank, self.current_epoch, batch_idx, device=self.device)
+        terms = self.terms(batch, noise)
+        nelbo, examples = terms.nelbo.detach().sum(), torch.tensor(len(batch))
+        units = {name: unit.sum() for name, unit in batch.units.items()}
+        rate = self.head.report(nelbo, examples, batch.counts.sum(), units)[self.head.rate_name]
+        self.log(f"train/{self.head.rate_name}", rate, prog_bar=True, batch_size=len(batch))
+        self.log_dict(
+            {
+                "train/loss": terms.loss.detach(),
+                "train/nelbo": nelbo / len(batch),
+                "train/rate": terms.rate.detach().mean(),
+                "train/distortion": terms.distortion.detach().mean(),
+            },
+            batch_size=len(batch),
+        )
+        return terms.loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Take in one batch of the validation split."""
+        self.likelihood.update(batch, self.terms(batch, IndexedNoise(batch.index)))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Take in one batch of the test split."""
+        self.validation_step(batch, batch_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation split's bound."""
+        self._log_likelihood("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test split's bound."""
+        self._log_likelihood("test")
+
+    def _log_likelihood(self, split: str) -> None:
+        totals = self.likelihood.compute()
+        self.likelihood.reset()
+        examples = totals["examples"]
+        units = {name.removeprefix("unit/"): unit for name, unit in totals.items() if name.startswith("unit/")}
+        per_example = {
+            name: total / examples
+            for name, total in totals.items()
+            if name in ("nelbo", "rate", "distortion") or name.startswith("kl/")
+        }
+        report = self.head.report(totals["nelbo"], examples, totals["symbols"], units)
+        rate = report.pop(self.head.rate_name)
+        self.log(f"{split}/{self.head.rate_name}", rate, prog_bar=True)
+        self.log_dict({f"{split}/{name}": value for name, value in {**per_example, **report}.items()})
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimizer, and the schedule where there is one."""
+        optimizer = self._make_optimizer(self.parameters())
+        if self._make_scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self._make_scheduler(optimizer), "interval": "step"},
+        }
+
+    # ---- what a person sees ----
+
+    @torch.no_grad()
+    def sample(
+        self, num: int, temperature: float = 1.0, decoding: Decoding | None = None, seed: int = 0, batch_size: int = 64
+    ) -> Rendering:
+        """Pictures or texts from the prior.
+
+        Args:
+            num: How many.
+            temperature: Multiplies the standard deviation of the prior.
+            decoding: Choices made in the head; None samples its distribution.
+            seed: Other seeds, other samples. Sample i is the same whatever ``num`` and ``batch_size``.
+            batch_size: How many at a time.
+        """
+        shown = []
+        with self._evaluating():
+            for index in torch.arange(num, device=self.device).split(batch_size):
+                noise = IndexedNoise(index, seed)
+                positions = [longest if n is None else n for n, longest in zip(self.head.positions, self._longest)]
+                distribution, _ = self.generate([len(index), *positions], FromPrior(temperature), noise)
+                shown.append(self.head.show(distribution, decoding or Decoding(), noise))
+        return self.symbols.render(torch.cat(shown))
+
+    @torch.no_grad()
+    def reconstruct(self, batch: Batch) -> Rendering:
+        """Each example beside its reconstruction: the posterior's mean, decoded greedily."""
+        with self._evaluating():
+            batch = batch.to(self.device)
+            noise = IndexedNoise(batch.index)
+            distribution, _ = self(batch, posterior_mean, noise)
+            shown = self.head.show(distribution, GREEDY, noise)
+        return self.symbols.render(batch.x, batch.mask).beside(self.symbols.render(shown))
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(training)
+
+    # ---- checkpoints ----
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what the symbols stand for, so that the data may be gone, and the format."""
+        checkpoint[checkpoints.FORMAT_KEY] = checkpoints.FORMAT
+        checkpoint["symbols"] = None if self._symbols is None else self._symbols.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Learn what the symbols stand for."""
+        checkpoints.check_format(checkpoint)
+        if checkpoint["symbols"] is not None:
+            self._symbols = restore(checkpoint["symbols"])
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: str | Path, map_location: Any = "cpu", **kwargs: Any) -> Self:
+        """The model of a run.
+
+        Args:
+            checkpoint_path: A run directory, whose best checkpoint is taken, or a checkpoint file.
+            map_location: Where its tensors go.
+            kwargs: Constructor arguments, for a model that was built in Python rather than from a config.
+
+        Raises:
+            FileNotFoundError: If there is no checkpoint.
+            ValueError: If the file is no checkpoint of this format, or its constructor arguments are missing.
+        """
+        path = checkpoints.find(checkpoint_path, "best")
+        checkpoint = checkpoints.read(path)
+        if not kwargs and "hyper_parameters" not in checkpoint:
+            raise ValueError(
+                f"{path} holds the weights of a model that was built in Python: "
+                f"pass the same parts, load_from_checkpoint(path, backbone=..., head=..., objective=...)"
+            )
+        return super().load_from_checkpoint(path, map_location=map_location, weights_only=True, **kwargs)
