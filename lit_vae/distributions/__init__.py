@@ -3,5 +3,14 @@
 from lit_vae.distributions.base import SymbolDistribution
 from lit_vae.distributions.gaussian import Gaussian
 from lit_vae.distributions.precision import at_least_float32
+from lit_vae.distributions.tokens_autoregressive import AutoregressiveTokens, CausalNetwork
+from lit_vae.distributions.tokens_factorized import FactorizedTokens
 
-__all__ = ["Gaussian", "SymbolDistribution", "at_least_float32"]
+__all__ = [
+    "AutoregressiveTokens",
+    "CausalNetwork",
+    "FactorizedTokens",
+    "Gaussian",
+    "SymbolDistribution",
+    "at_least_float32",
+]

@@ -3,5 +3,7 @@
 from lit_vae.heads.base import DecoderHead
 from lit_vae.heads.pixel import PixelHead
 from lit_vae.heads.token import TokenHead
+from lit_vae.heads.token_lstm import LSTMTokenHead
+from lit_vae.heads.token_softmax import SoftmaxTokenHead
 
-__all__ = ["DecoderHead", "PixelHead", "TokenHead"]
+__all__ = ["DecoderHead", "LSTMTokenHead", "PixelHead", "SoftmaxTokenHead", "TokenHead"]

@@ -36,6 +36,7 @@ class TokenHead(DecoderHead):
         self.embed_width = embed_width
         self.positions = self.shape
         self.table = nn.Embedding(num_values, embed_width)
+        nn.init.normal_(self.table.weight, std=embed_width**-0.5)
 
     def embed(self, batch: Batch) -> Tensor:
         """The embedding of each token, [B, L, embed_width]; what the mask hides is the backbone's to skip."""

@@ -1,0 +1,41 @@
+"""Tokens that are independent given the features."""
+
+import torch
+from torch import Tensor
+
+from lit_vae.decoding import GREEDY, Decoding
+from lit_vae.distributions.base import SymbolDistribution
+from lit_vae.distributions.choice import choose
+from lit_vae.distributions.token_scores import TokenScores, total_log_prob
+from lit_vae.noise import Noise
+
+
+class FactorizedTokens(SymbolDistribution):
+    """A categorical distribution at each position.
+
+    Args:
+        features: [B, L, width].
+        scores: The projection to the vocabulary.
+        mask: Observed tokens, [B, L], bool; None for all.
+    """
+
+    def __init__(self, features: Tensor, scores: TokenScores, mask: Tensor | None) -> None:
+        super().__init__(len(features), tuple(features.shape[1:2]))
+        self._features = features
+        self._scores = scores
+        self._mask = mask
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return total_log_prob(self._scores, self._features, value, self._mask)
+
+    def draw(self, decoding: Decoding, noise: Noise) -> Tensor:
+        return self._choose(decoding, noise.uniform([*self.batch_shape, *self.event_shape]))
+
+    @property
+    def mode(self) -> Tensor:
+        return self._choose(GREEDY, torch.zeros(*self.batch_shape, *self.event_shape))
+
+    def _choose(self, decoding: Decoding, uniform: Tensor) -> Tensor:
+        # One position at a time: all logits at once would be the largest tensor of the model.
+        pairs = zip(self._features.unbind(1), uniform.unbind(1), strict=True)
+        return torch.stack([choose(self._scores.logits(hidden), decoding, u) for hidden, u in pairs], 1)

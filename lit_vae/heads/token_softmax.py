@@ -1,0 +1,33 @@
+"""Tokens that are independent given the features: the latent variable must carry everything."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from lit_vae.distributions import FactorizedTokens
+from lit_vae.heads.token import TokenHead
+from lit_vae.heads.vocabulary import VocabularyProjection
+
+
+class SoftmaxTokenHead(TokenHead):
+    """A softmax over the vocabulary at each position: the cross-entropy of a parallel decoder.
+
+    Args:
+        width: Linked to the backbone.
+        num_values: Linked to the data: size of the vocabulary.
+        shape: Linked to the data: (None,).
+        embed_width: Width of the embedding table.
+        tied: Whether the output table is the embedding table.
+
+    Raises:
+        ValueError: If ``shape`` is no text.
+    """
+
+    def __init__(
+        self, width: int, num_values: int, shape: Sequence[int | None], embed_width: int = 128, tied: bool = True
+    ) -> None:
+        super().__init__(width, num_values, shape, embed_width)
+        self.projection = VocabularyProjection(width, num_values, self.table.weight if tied else None)
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> FactorizedTokens:
+        return FactorizedTokens(features, self.projection, mask)

@@ -1,0 +1,92 @@
+"""Text as pieces of words: byte-level byte-pair encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from lit_vae.tokenizers.base import Tokenizer, TokenizerTrainer
+
+TEXTS_AT_A_TIME = 4096
+
+
+class BPETokenizer(Tokenizer):
+    """Pieces that byte-pair merges make, over an alphabet of the 256 bytes, and the end symbol.
+
+    No text is outside the vocabulary, and decoding gives back exactly what was encoded.
+
+    Args:
+        json: The tokenizer as the ``tokenizers`` library writes it.
+    """
+
+    kind = "bpe"
+
+    def __init__(self, json: str) -> None:
+        from tokenizers import Tokenizer as Library
+
+        self._json = json
+        self._library = Library.from_str(json)
+        self.num_values = self._library.get_vocab_size() + 1
+
+    def encode(self, text: str) -> list[int]:
+        return self._library.encode(text).ids
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[list[int]]:
+        texts = iter(texts)
+        while some := list(islice(texts, TEXTS_AT_A_TIME)):
+            for encoding in self._library.encode_batch_fast(some):
+                yield encoding.ids
+
+    def decode(self, ids: list[int]) -> str:
+        return self._library.decode(ids, skip_special_tokens=False)
+
+    def state(self) -> dict[str, Any]:
+        return {"kind": self.kind, "json": self._json}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> BPETokenizer:
+        return cls(state["json"])
+
+
+class BPE(TokenizerTrainer):
+    """Byte-level byte-pair encoding, its merges learned from the training split.
+
+    Args:
+        vocabulary: Most entries, end symbol included; at least the 256 bytes and the end symbol.
+        min_count: Fewest occurrences of a pair that is merged.
+
+    Raises:
+        ValueError: If ``vocabulary`` is less than 257 or ``min_count`` less than 1.
+
+    Source:
+        Sennrich, Haddow & Birch, 2016, https://arxiv.org/abs/1508.07909; over bytes: Radford et al., 2019, Language
+        models are unsupervised multitask learners.
+    """
+
+    def __init__(self, vocabulary: int = 4000, min_count: int = 2) -> None:
+        if vocabulary < 257:
+            raise ValueError(
+                f"data.init_args.tokenizer.init_args.vocabulary is at least 257, the bytes and the end symbol, "
+                f"got {vocabulary}"
+            )
+        if min_count < 1:
+            raise ValueError(f"data.init_args.tokenizer.init_args.min_count counts up from 1, got {min_count}")
+        self.vocabulary = vocabulary
+        self.min_count = min_count
+
+    def train(self, texts: Sequence[str]) -> BPETokenizer:
+        from tokenizers import Tokenizer as Library
+        from tokenizers import decoders, models, pre_tokenizers, trainers
+
+        library = Library(models.BPE())
+        library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        library.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=self.vocabulary - 1,
+            min_frequency=self.min_count,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        library.train_from_iterator(texts, trainer)
+        return BPETokenizer(library.to_str())

@@ -1,0 +1,58 @@
+"""Text as characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from lit_vae.tokenizers.base import Tokenizer, TokenizerTrainer
+from lit_vae.tokenizers.vocabulary import Unknown, Vocabulary, most_frequent, unknown_entry
+
+UNKNOWN_CHARACTER = "\ufffd"
+"""U+FFFD, Unicode's own replacement character."""
+
+
+class CharacterTokenizer(Tokenizer):
+    """Characters of a list and the end symbol.
+
+    Args:
+        characters: Different characters in the order of their ids.
+        unknown: The character that stands for all others; None refuses them.
+    """
+
+    kind = "characters"
+
+    def __init__(self, characters: Sequence[str], unknown: str | None) -> None:
+        self.vocabulary = Vocabulary(characters, unknown, "character")
+        self.num_values = len(self.vocabulary) + 1
+
+    def encode(self, text: str) -> list[int]:
+        return self.vocabulary.ids(text)
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join([self.vocabulary.entries[i] for i in ids])
+
+    def state(self) -> dict[str, Any]:
+        return {"kind": self.kind, "characters": self.vocabulary.entries, "unknown": self.vocabulary.unknown}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> CharacterTokenizer:
+        return cls(state["characters"], state["unknown"])
+
+
+class Characters(TokenizerTrainer):
+    """Characters of the training split.
+
+    Args:
+        unknown: A character that the training split lacks becomes U+FFFD (``symbol``) or is refused (``error``).
+
+    Raises:
+        ValueError: If ``unknown`` is neither of the two.
+    """
+
+    def __init__(self, unknown: Unknown = "symbol") -> None:
+        self.unknown = unknown_entry(unknown, UNKNOWN_CHARACTER)
+
+    def train(self, texts: Sequence[str]) -> CharacterTokenizer:
+        return CharacterTokenizer(most_frequent(chain.from_iterable(texts), 1, None), self.unknown)
