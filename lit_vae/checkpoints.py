@@ -30,7 +30,8 @@ def find(path: str | Path, which: Literal["best", "last"]) -> Path:
     chosen = found[which] or found["best"] or found["last"]
     if chosen is None:
         raise FileNotFoundError(
-            f"--ckpt_path {path} holds no checkpoint: a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
+            f"--ckpt_path {path} holds no checkpoint: "
+            f"a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
         )
     return chosen
 
@@ -54,6 +55,12 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"--ckpt_path {path} is no checkpoint of a lit_vae run: it holds no state_dict")
     check_format(checkpoint, path)
     return checkpoint
+
+
+def config(path: Path) -> str | None:
+    """The resolved config that a checkpoint holds, YAML; None for a model that was built in Python."""
+    text: str | None = read(path).get("config")
+    return text
 
 
 def check_format(checkpoint: dict[str, Any], path: str | Path = "") -> None:

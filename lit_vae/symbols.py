@@ -19,16 +19,17 @@ class Symbols(ABC):
         name: What the data is called, in logs and messages.
         num_values: Size of the alphabet.
         shape: Shape of one example, E; None stands for a text's length.
+        suffix: Of a file that holds examples: ``.png`` or ``.txt``.
     """
 
     name: str
     num_values: int
     shape: tuple[int | None, ...]
+    suffix: str
 
-    @property
     @abstractmethod
-    def longest(self) -> tuple[int, ...]:
-        """The shape that generation fills: ``shape`` with a text's length set to its maximum."""
+    def fill(self, positions: tuple[int | None, ...]) -> tuple[int, ...]:
+        """Positions with an open text length set to the longest that generation writes."""
 
     @abstractmethod
     def render(self, x: Tensor, mask: Tensor | None = None) -> Rendering:
@@ -37,6 +38,11 @@ class Symbols(ABC):
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """Plain values from which :func:`restore` makes the object again."""
+
+    def agrees_with(self, other: Symbols) -> bool:
+        """Whether the integers of both stand for the same, whatever the data is called and however long."""
+        mine, others = self.state(), other.state()
+        return all(mine.get(key) == others.get(key) for key in (mine | others).keys() - {"name", "max_length"})
 
 
 class Pixels(Symbols):
@@ -48,14 +54,15 @@ class Pixels(Symbols):
         shape: (C, H, W).
     """
 
+    suffix = Pictures.suffix
+
     def __init__(self, name: str, num_values: int, shape: tuple[int, int, int]) -> None:
         self.name = name
         self.num_values = num_values
         self.shape: tuple[int, int, int] = shape
 
-    @property
-    def longest(self) -> tuple[int, ...]:
-        return self.shape
+    def fill(self, positions: tuple[int | None, ...]) -> tuple[int, ...]:
+        return tuple(n for n in positions if n is not None)
 
     def render(self, x: Tensor, mask: Tensor | None = None) -> Pictures:
         bright = (x.double() * (255.0 / (self.num_values - 1))).round().to(torch.uint8)
@@ -79,6 +86,8 @@ class Tokens(Symbols):
         max_length: Most tokens of an example, end symbol included.
     """
 
+    suffix = Texts.suffix
+
     def __init__(self, name: str, tokenizer: Tokenizer, max_length: int) -> None:
         self.name = name
         self.tokenizer = tokenizer
@@ -86,9 +95,8 @@ class Tokens(Symbols):
         self.num_values = tokenizer.num_values
         self.shape: tuple[int | None, ...] = (None,)
 
-    @property
-    def longest(self) -> tuple[int, ...]:
-        return (self.max_length,)
+    def fill(self, positions: tuple[int | None, ...]) -> tuple[int, ...]:
+        return tuple(self.max_length if n is None else n for n in positions)
 
     def render(self, x: Tensor, mask: Tensor | None = None) -> Texts:
         """Texts up to their first end symbol."""

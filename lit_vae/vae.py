@@ -123,17 +123,23 @@ class LitVAE(LightningModule):
     # ---- training and evaluation ----
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
-        """Learn from the data module what the symbols stand for, and refuse data the model was not made for."""
-        data = getattr(self.trainer, "datamodule", None)
-        symbols = getattr(data, "symbols", None)
-        if symbols is None:
-            return
+        """Learn from the trainer's data module what the symbols stand for."""
+        symbols = getattr(getattr(self.trainer, "datamodule", None), "symbols", None)
+        if symbols is not None:
+            self.learn(symbols)
+
+    def learn(self, symbols: Symbols) -> None:
+        """Take in what the data's integers stand for.
+
+        Raises:
+            ValueError: If the model was made for other data.
+        """
         if (symbols.num_values, tuple(symbols.shape)) != (self.head.num_values, tuple(self.head.shape)):
             raise ValueError(
                 f"the head was made for {self.head.num_values} values in shape {list(self.head.shape)}, the data "
                 f"'{symbols.name}' has {symbols.num_values} in shape {list(symbols.shape)}: change data or model.head"
             )
-        if self._symbols is not None and self._symbols.state() != symbols.state():
+        if self._symbols is not None and not self._symbols.agrees_with(symbols):
             raise ValueError(
                 f"the checkpoint's symbols ('{self._symbols.name}') stand for something else than the data's "
                 f"('{symbols.name}'): evaluate on the data it was trained on, or with its tokenizer; change data"
@@ -224,8 +230,8 @@ class LitVAE(LightningModule):
         with self._evaluating():
             for index in torch.arange(num, device=self.device).split(batch_size):
                 noise = IndexedNoise(index, seed)
-                positions = [longest if n is None else n for n, longest in zip(self.head.positions, self._longest)]
-                distribution, _ = self.generate([len(index), *positions], FromPrior(temperature), noise)
+                shape = [len(index), *self.symbols.fill(self.head.positions)]
+                distribution, _ = self.generate(shape, FromPrior(temperature), noise)
                 shown.append(self.head.show(distribution, decoding or Decoding(), noise))
         return self.symbols.render(torch.cat(shown))
 
@@ -262,7 +268,9 @@ class LitVAE(LightningModule):
             self._symbols = restore(checkpoint["symbols"])
 
     @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: str | Path, map_location: Any = "cpu", **kwargs: Any) -> Self:
+    def load_from_checkpoint(  # type: ignore[override]
+        cls, checkpoint_path: str | Path, map_location: Any = "cpu", **kwargs: Any
+    ) -> Self:
         """The model of a run.
 
         Args:

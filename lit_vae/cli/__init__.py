@@ -1,0 +1,81 @@
+"""``python -m lit_vae <verb>``: one place where verbs are found and errors become messages."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+import traceback
+
+VERBS = {
+    "fit": ("train a model, or resume a run: --config NAME_OR_FILE | --ckpt_path RUN", "lit_vae.cli.train:fit"),
+    "validate": ("the bound on the validation split: --ckpt_path RUN", "lit_vae.cli.train:validate"),
+    "test": ("the bound on the test split: --ckpt_path RUN", "lit_vae.cli.train:test"),
+    "sample": ("pictures or texts from the prior: --ckpt_path RUN --num 64", "lit_vae.cli.show:sample"),
+    "reconstruct": ("examples beside their reconstructions: --ckpt_path RUN", "lit_vae.cli.show:reconstruct"),
+    "configs": ("the packaged configs, with a line on each", "lit_vae.cli.configs:show"),
+}
+"""Each verb: what it does, and the function that does it."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb and return the exit status.
+
+    Args:
+        argv: The words after the program's name; None takes the process's own.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    wants_traceback = "--traceback" in words
+    words = [word for word in words if word != "--traceback"]
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if words else 2
+    if words[0] == "--version":
+        from lit_vae.version import __version__
+
+        print(__version__)
+        return 0
+    if words[0] not in VERBS:
+        return fail(f"there is no verb '{words[0]}'{near(words[0], list(VERBS))}; python -m lit_vae --help lists them")
+    module, function = VERBS[words[0]][1].split(":")
+    try:
+        getattr(importlib.import_module(module), function)(words[1:])
+    except Exception as error:
+        if wants_traceback:
+            traceback.print_exc()
+        return fail(message(error))
+    return 0
+
+
+def usage() -> str:
+    """What ``--help`` prints."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {name:<{width}}  {line}" for name, (line, _) in VERBS.items())
+    return (
+        f"usage: python -m lit_vae <verb> [arguments]\n\nverbs:\n{verbs}\n\n"
+        "python -m lit_vae <verb> --help lists a verb's arguments; --traceback shows where an error came from."
+    )
+
+
+def near(word: str, known: list[str]) -> str:
+    """``; near misses: ...``, or nothing where nothing is near."""
+    misses = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    return f"; near misses: {', '.join(misses)}" if misses else ""
+
+
+def message(error: BaseException) -> str:
+    """One message for an error, in the user's words."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        hint = ": free some room, or change --run_dir or --out" if error.errno in (13, 28, 30) else ""
+        return f"{error.strerror}: {error.filename}{hint}"
+    text = str(error).strip()
+    if "PytorchStreamWriter" in text or "unexpected pos" in text:
+        return f"a checkpoint could not be written: is the disk full? free some room, or change --run_dir ({text})"
+    known = isinstance(error, (ValueError, OSError, LookupError)) and text
+    return text if known else f"{type(error).__name__}: {text} (--traceback shows where)"
+
+
+def fail(text: str) -> int:
+    """Print an error and return the exit status of one."""
+    print(f"error: {text}", file=sys.stderr)
+    return 2

@@ -1,0 +1,193 @@
+"""The verbs that run a trainer: fit, validate, test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from lit_vae import checkpoints, runs
+from lit_vae.callbacks import Examples, KeepLast, SaveConfig
+from lit_vae.cli import configs, loggers, preflight
+from lit_vae.cli.quiet import quieten
+from lit_vae.cli.words import take
+from lit_vae.data import SymbolDataModule
+from lit_vae.vae import LitVAE
+
+
+def fit(words: list[str]) -> None:
+    """Train a model, or resume a run."""
+    run("fit", words)
+
+
+def validate(words: list[str]) -> None:
+    """Evaluate a run on its validation split."""
+    run("validate", words)
+
+
+def test(words: list[str]) -> None:
+    """Evaluate a run on its test split."""
+    run("test", words)
+
+
+def run(verb: str, words: list[str]) -> None:
+    """Run a verb.
+
+    Args:
+        verb: fit, validate or test.
+        words: What follows it on the command line.
+
+    Raises:
+        FileNotFoundError: If a config or a checkpoint is not there.
+        ValueError: If neither is given, or a config is wrong.
+    """
+    quieten()
+    words, ckpt_paths = take(words, "--ckpt_path")
+    words, names = take(words, "--config", "-c")
+    if not (words or names or ckpt_paths):
+        raise ValueError(
+            f"{verb} needs --config NAME_OR_FILE or --ckpt_path RUN; python -m lit_vae configs lists names"
+        )
+    files = [configs.resolve(name) for name in names]
+    for file in files:
+        preflight.check_file(file)
+    merged: dict[str, Any] = {}
+    for file in files:
+        merged |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
+    saved = None if checkpoint is None else checkpoints.config(checkpoint)
+    preflight.check_flags(words, (yaml.safe_load(saved) if saved else {}) | merged)
+    sources = ([f"--config={saved}"] if saved else []) + [f"--config={file}" for file in files]
+    TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint)
+
+
+class TrainCLI(LightningCLI):
+    """LightningCLI for one verb of a :class:`LitVAE`.
+
+    Args:
+        verb: fit, validate or test.
+        words: The verb's arguments, configs resolved, without ``--ckpt_path``.
+        name: Names a new run.
+        checkpoint: What is resumed or evaluated; None to start anew.
+    """
+
+    def __init__(self, verb: str, words: list[str], name: str, checkpoint: Path | None) -> None:
+        self._verb = verb
+        self._words = words
+        self._name = name
+        self._checkpoint = checkpoint
+        self._run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
+        super().__init__(
+            LitVAE,
+            SymbolDataModule,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_callback=None,
+            parser_kwargs={"exit_on_error": False, verb: {"exit_on_error": False}},
+            trainer_defaults={"enable_model_summary": False},
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """Only the verb that was asked for: each costs a parser."""
+        return {
+            self._verb: {"model", "dataloaders", "train_dataloaders", "val_dataloaders", "datamodule", "weights_only"}
+        }
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:  # noqa: ARG002
+        self.config = parser.parse_args([self._verb, *self._words])
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--run_dir", type=str | None, default=None, help="Where a new run goes; must not exist yet."
+        )
+        parser.add_lightning_class_args(Examples, "examples")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/nelbo",
+                "checkpoint.filename": "best-step={step}",
+                "checkpoint.auto_insert_metric_name": False,
+                "checkpoint.save_last": True,
+                "checkpoint.enable_version_counter": False,
+                "trainer.logger": [loggers.WANDB],
+            }
+        )
+        for source, target in {
+            "data.num_values": "model.head.init_args.num_values",
+            "data.shape": "model.head.init_args.shape",
+            "model.head.embed_width": "model.backbone.init_args.embed_width",
+            "model.head.positions": "model.backbone.init_args.shape",
+        }.items():
+            parser.link_arguments(source, target, apply_on="instantiate")
+        parser.link_arguments("model.backbone.init_args.width", "model.head.init_args.width", apply_on="parse")
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self._verb]
+        self._yaml = self._parser(self._verb).dump(config, skip_none=False)
+        if self._checkpoint is not None:
+            refuse_another_model(self._checkpoint, yaml.safe_load(self._yaml)["model"])
+        elif self._verb == "fit":
+            self._run_dir = runs.choose(config.run_dir, self._name)
+        if self._run_dir is not None:
+            config.trainer.default_root_dir = str(self._run_dir)
+            config.checkpoint.dirpath = str(self._run_dir / "checkpoints")
+        asked = self._verb == "fit" or any(word.startswith("--trainer.logger") for word in self._words)
+        config.trainer.logger = loggers.complete(config.trainer.logger if asked else None, self._run_dir)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self._verb].trainer
+        callbacks = list(config.callbacks or [])
+        if config.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in callbacks):
+            callbacks.append(RichProgressBar())
+        if self._verb == "fit":
+            assert self._run_dir is not None
+            callbacks += [SaveConfig(self._yaml), KeepLast(self._run_dir / "checkpoints")]
+        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        checkpoint = {"ckpt_path": self._checkpoint, "weights_only": True} if self._checkpoint else {}
+        return {**super()._prepare_subcommand_kwargs(subcommand), **checkpoint}
+
+    def before_fit(self) -> None:
+        """Make the run directory, now that everything that can be checked has been."""
+        assert self._run_dir is not None
+        runs.make(self._run_dir)
+        loggers.announce(self.trainer, self._run_dir)
+
+    def after_fit(self) -> None:
+        """Say where everything is."""
+        if self.trainer.is_global_zero:
+            print(f"run: {self._run_dir}; evaluate it with: python -m lit_vae test --ckpt_path {self._run_dir}")
+
+
+def refuse_another_model(checkpoint: Path, model: dict[str, Any]) -> None:
+    """A checkpoint fixes its model: settings that differ from it would be ignored or would not fit.
+
+    Args:
+        checkpoint: The checkpoint.
+        model: The model section of the config that was asked for.
+
+    Raises:
+        ValueError: If they differ; the message names the first key.
+    """
+    text = checkpoints.config(checkpoint)
+    saved = flatten(yaml.safe_load(text)["model"]) if text else {}
+    for key, value in flatten(model).items():
+        if key in saved and saved[key] != value:
+            raise ValueError(
+                f"model.{key} is {saved[key]} in {checkpoint}, but {value} was asked for: "
+                f"a checkpoint fixes its model; leave that out, or start a new run without --ckpt_path"
+            )
+
+
+def flatten(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested config with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
