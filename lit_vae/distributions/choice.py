@@ -1,21 +1,26 @@
-"""Choosing one of the symbols of a categorical distribution."""
+"""Choosing one of several classes, the same way wherever classes are chosen."""
 
 import torch
 from torch import Tensor
 
-from lit_vae.decoding import Decoding
 
-
-def choose(logits: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
-    """One symbol for each row, [*], int64, by inversion of the cumulative mass in float64.
+def temper(log_weights: Tensor, temperature: float) -> Tensor:
+    """Log-weights divided by a temperature, [*, K], their largest moved to 0 so that none overflows.
 
     Args:
-        logits: Scores of the symbols, [*, num_values].
-        decoding: Temperature 0 takes the best score.
-        uniform: Numbers strictly between 0 and 1, [*].
+        log_weights: Unnormalised, [*, K].
+        temperature: Above 0; below 1 is sharper.
     """
-    if decoding.temperature == 0:
-        return logits.argmax(-1)
-    cumulative = (logits.double() / decoding.temperature).softmax(-1).cumsum(-1)
-    threshold = uniform.to(cumulative).unsqueeze(-1) * cumulative[..., -1:]
-    return torch.searchsorted(cumulative, threshold, right=True).squeeze(-1)
+    return (log_weights - log_weights.amax(-1, keepdim=True)) / temperature
+
+
+def choose(log_weights: Tensor, uniform: Tensor) -> Tensor:
+    """The class that a uniform number falls to, [*], int64: the inverse of the cumulative distribution.
+
+    Args:
+        log_weights: Unnormalised, [*, K].
+        uniform: Strictly between 0 and 1, [*].
+    """
+    cumulative = log_weights.softmax(-1, dtype=torch.promote_types(log_weights.dtype, torch.float32)).cumsum(-1)
+    places = torch.searchsorted(cumulative[..., :-1].contiguous(), uniform.unsqueeze(-1).to(cumulative.dtype))
+    return places.squeeze(-1)

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from lit_vae.decoding import GREEDY, Decoding
 from lit_vae.distributions.base import SymbolDistribution
-from lit_vae.distributions.choice import choose
-from lit_vae.distributions.token_scores import TokenScores, total_log_prob
+from lit_vae.distributions.token_scores import TokenScores, choose_token, total_log_prob
 from lit_vae.noise import Noise
 
 
@@ -76,5 +75,5 @@ class AutoregressiveTokens(SymbolDistribution):
         state, tokens = self._network.start(), list[Tensor]()
         for position, u in enumerate(uniform.unbind(1)):
             hidden, state = self._network.advance(state, position, tokens[-1] if tokens else None)
-            tokens.append(choose(self._scores.logits(hidden), decoding, u))
+            tokens.append(choose_token(self._scores.logits(hidden), decoding, u))
         return torch.stack(tokens, 1)

@@ -5,8 +5,7 @@ from torch import Tensor
 
 from lit_vae.decoding import GREEDY, Decoding
 from lit_vae.distributions.base import SymbolDistribution
-from lit_vae.distributions.choice import choose
-from lit_vae.distributions.token_scores import TokenScores, total_log_prob
+from lit_vae.distributions.token_scores import TokenScores, choose_token, total_log_prob
 from lit_vae.noise import Noise
 
 
@@ -38,4 +37,4 @@ class FactorizedTokens(SymbolDistribution):
     def _choose(self, decoding: Decoding, uniform: Tensor) -> Tensor:
         # One position at a time: all logits at once would be the largest tensor of the model.
         pairs = zip(self._features.unbind(1), uniform.unbind(1), strict=True)
-        return torch.stack([choose(self._scores.logits(hidden), decoding, u) for hidden, u in pairs], 1)
+        return torch.stack([choose_token(self._scores.logits(hidden), decoding, u) for hidden, u in pairs], 1)

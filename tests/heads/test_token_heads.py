@@ -1,0 +1,239 @@
+"""What the heads for text promise beyond the contract of every head."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from lit_vae.batch import Batch
+from lit_vae.decoding import GREEDY, Decoding
+from lit_vae.distributions import AutoregressiveTokens
+from lit_vae.heads import LSTMTokenHead, SoftmaxTokenHead
+from lit_vae.noise import StreamNoise
+
+WIDTH, VALUES, LENGTH = 5, 3, 3
+
+HEADS = {
+    "softmax": lambda: SoftmaxTokenHead(WIDTH, VALUES, (None,), embed_width=WIDTH, tied=False),
+    "softmax tied": lambda: SoftmaxTokenHead(WIDTH, VALUES, (None,), embed_width=WIDTH),
+    "softmax bridged": lambda: SoftmaxTokenHead(WIDTH, VALUES, (None,), embed_width=4),
+    "lstm": lambda: LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, tied=False, word_dropout=0.5),
+    "lstm tied": lambda: LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=6, hidden=6, dropout_in=0.5),
+    "lstm deep": lambda: LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, depth=2, dropout_out=0.5),
+}
+ALL_TEXTS = torch.tensor(list(itertools.product(range(VALUES), repeat=LENGTH)))
+
+
+@pytest.fixture(params=HEADS.values(), ids=HEADS.keys())
+def head(request):
+    torch.manual_seed(0)
+    head = request.param().eval()
+    # Sharp enough for a mistake to show.
+    for parameter in head.parameters():
+        parameter.data.mul_(2.0)
+    return head
+
+
+@pytest.fixture(params=[name for name in HEADS if "lstm" in name])
+def causal_head(request):
+    torch.manual_seed(0)
+    return HEADS[request.param]().eval()
+
+
+def features_of_one(copies):
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(1, LENGTH, WIDTH, generator=generator).expand(copies, -1, -1)
+
+
+@torch.no_grad()
+def test_texts_of_one_length_share_one_unit_of_mass(head):
+    log_prob = head(features_of_one(len(ALL_TEXTS))).log_prob(ALL_TEXTS)
+
+    assert log_prob.dtype == torch.float32
+    assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("hidden", [0, 1, 2])
+def test_what_the_mask_hides_changes_nothing_wherever_it_is(head, hidden):
+    mask = torch.arange(LENGTH).expand(len(ALL_TEXTS), -1) != hidden
+    distribution = head(features_of_one(len(ALL_TEXTS)), mask)
+
+    log_prob = distribution.log_prob(ALL_TEXTS)
+
+    by_hidden = log_prob.view([VALUES] * LENGTH).movedim(hidden, 0)
+    assert torch.equal(by_hidden[0], by_hidden[1])
+    assert torch.equal(by_hidden[0], by_hidden[2])
+    assert by_hidden[0].exp().sum().item() == pytest.approx(1.0, abs=1e-5)
+
+
+@torch.no_grad()
+def test_padding_a_text_changes_nothing(head):
+    features, x = torch.randn(2, LENGTH, WIDTH), torch.tensor([[0, 1, 2], [2, 2, 1]])
+    padded = torch.cat([features, torch.randn(2, 4, WIDTH)], 1)
+    mask = torch.arange(LENGTH + 4).expand(2, -1) < LENGTH
+
+    alone = head(features).log_prob(x)
+    beside = head(padded, mask).log_prob(torch.nn.functional.pad(x, (0, 4), value=VALUES - 1))
+
+    torch.testing.assert_close(beside, alone)
+
+
+@torch.no_grad()
+def test_draws_follow_the_mass(head):
+    draws = 4000
+    expected = head(features_of_one(len(ALL_TEXTS))).log_prob(ALL_TEXTS).exp().double()
+
+    drawn = head(features_of_one(draws)).draw(Decoding(), StreamNoise(7))
+
+    codes = drawn @ torch.tensor([VALUES**2, VALUES, 1])
+    counts = codes.bincount(minlength=len(ALL_TEXTS))
+    assert chisquare(counts, expected / expected.sum() * draws).pvalue > 1e-3
+
+
+@torch.no_grad()
+def test_draws_under_a_mask_follow_the_mass_of_what_is_observed(head):
+    draws = 4000
+    mask = torch.tensor([True, False, True])
+    some = ALL_TEXTS[ALL_TEXTS[:, 1] == 0]
+    expected = head(features_of_one(len(some)), mask.expand(len(some), -1)).log_prob(some).exp().double()
+
+    drawn = head(features_of_one(draws), mask.expand(draws, -1)).draw(Decoding(), StreamNoise(8))
+
+    counts = (drawn[:, 0] * VALUES + drawn[:, 2]).bincount(minlength=VALUES**2)
+    assert chisquare(counts, expected / expected.sum() * draws).pvalue > 1e-3
+
+
+@torch.no_grad()
+def test_temperature_zero_is_the_greedy_choice(head):
+    distribution = head(torch.randn(4, LENGTH, WIDTH))
+
+    greedy = distribution.draw(GREEDY, StreamNoise(0))
+
+    assert torch.equal(greedy, distribution.mode)
+    assert torch.equal(distribution.draw(Decoding(1e-6), StreamNoise(0)), greedy)
+
+
+@torch.no_grad()
+def test_a_likelihood_does_not_depend_on_the_batch(head):
+    features, x = torch.randn(4, LENGTH, WIDTH), ALL_TEXTS[[3, 14, 15, 9]]
+
+    together = head(features).log_prob(x)
+    alone = torch.cat([head(features[i : i + 1]).log_prob(x[i : i + 1]) for i in (3, 1, 0, 2)])
+
+    torch.testing.assert_close(together[[3, 1, 0, 2]], alone)
+
+
+@torch.no_grad()
+def test_bfloat16_gives_a_float32_likelihood_of_unit_mass(head):
+    head.bfloat16()
+
+    log_prob = head(features_of_one(len(ALL_TEXTS)).bfloat16()).log_prob(ALL_TEXTS)
+
+    assert log_prob.dtype == torch.float32
+    assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-5)
+
+
+@torch.no_grad()
+def test_float64_stays_float64(head):
+    head.double()
+
+    assert head(features_of_one(1)).log_prob(ALL_TEXTS[:1]).dtype == torch.float64
+
+
+@pytest.mark.parametrize("make", HEADS.values(), ids=HEADS.keys())
+def test_every_parameter_and_every_row_of_the_tables_learns(make):
+    torch.manual_seed(0)
+    head = make().train()
+    batch = Batch(ALL_TEXTS, None, torch.arange(len(ALL_TEXTS)))
+
+    (
+        head.embed(batch).square().sum() - head(torch.randn(len(ALL_TEXTS), LENGTH, WIDTH)).log_prob(ALL_TEXTS).sum()
+    ).backward()
+
+    for name, parameter in head.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+    assert (head.table.weight.grad.abs().sum(1) > 0).all()
+
+
+@torch.no_grad()
+def test_scores_do_not_see_the_token_they_score_nor_those_after_it(causal_head):
+    features = torch.randn(1, 6, WIDTH)
+    x = torch.tensor([[0, 1, 2, 0, 1, 2]])
+    distribution = causal_head(features)
+    before = distribution.logits(x)
+
+    for t in range(6):
+        changed = x.clone()
+        changed[:, t:] = (changed[:, t:] + 1) % VALUES
+        after = distribution.logits(changed)
+
+        assert torch.equal(after[:, : t + 1], before[:, : t + 1])
+        assert t == 5 or not torch.allclose(after[:, t + 1], before[:, t + 1])
+
+
+@torch.no_grad()
+def test_features_reach_the_scores_at_once(causal_head):
+    features, x = torch.randn(1, 4, WIDTH), torch.zeros(1, 4, dtype=torch.int64)
+    other = features.clone()
+    other[:, 2] += 1.0
+
+    before, after = (causal_head(f).logits(x) for f in (features, other))
+
+    assert torch.equal(before[:, :2], after[:, :2])
+    assert not torch.allclose(before[:, 2], after[:, 2])
+
+
+@torch.no_grad()
+def test_word_dropout_works_in_training_alone():
+    head = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, word_dropout=0.9)
+    distribution, x = head(features_of_one(1)), ALL_TEXTS[5:6]
+
+    noisy = torch.stack([distribution.log_prob(x) for _ in range(8)])
+    head.eval()
+    quiet = torch.stack([distribution.log_prob(x) for _ in range(8)])
+
+    assert noisy.std() > 0
+    assert quiet.std() == 0
+
+
+def test_tied_tables_are_one_parameter_and_free_ones_two():
+    tied = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=6, hidden=6)
+    free = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=6, hidden=6, tied=False)
+
+    assert tied.projection.table is tied.table.weight
+    assert sum(p.numel() for p in free.parameters()) - sum(p.numel() for p in tied.parameters()) == VALUES * 6
+
+
+def test_the_report_divides_by_tokens_sentences_and_characters():
+    head = SoftmaxTokenHead(WIDTH, VALUES, (None,))
+    totals = [torch.tensor(number, dtype=torch.float64) for number in (60.0, 3, 20)]
+
+    report = head.report(*totals, {"character": torch.tensor(30.0)})
+
+    assert report["nats_per_token"] == pytest.approx(3.0)
+    assert report["nats_per_sentence"] == pytest.approx(20.0)
+    assert report["perplexity"] == pytest.approx(math.exp(3.0))
+    assert report["bits_per_character"] == pytest.approx(2.0 / math.log(2.0))
+    assert head.rate_name in report
+
+
+@pytest.mark.parametrize("head_class", [SoftmaxTokenHead, LSTMTokenHead])
+def test_pictures_are_refused_with_what_to_change(head_class):
+    with pytest.raises(ValueError, match=r"shape \[3, 8, 8\].*model\.head"):
+        head_class(WIDTH, 256, (3, 8, 8))
+
+
+@pytest.mark.parametrize("name", ["dropout_in", "dropout_out", "word_dropout"])
+def test_a_dropout_that_leaves_nothing_is_refused(name):
+    with pytest.raises(ValueError, match=rf"model\.head\.init_args\.{name}"):
+        LSTMTokenHead(WIDTH, VALUES, (None,), **{name: 1.0})
+
+
+def test_the_causal_head_is_seen_only_as_a_distribution(causal_head):
+    assert isinstance(causal_head(features_of_one(2)), AutoregressiveTokens)
+    assert causal_head(features_of_one(2)).batch_shape == (2,)
+    assert causal_head(features_of_one(2)).event_shape == (LENGTH,)

@@ -1,0 +1,145 @@
+"""Promises that every tokenizer keeps, and what each promises alone."""
+
+import json
+
+import pytest
+
+from lit_vae.tokenizers import (
+    BPE,
+    Bytes,
+    Characters,
+    Tokenizer,
+    TokenizerTrainer,
+    Words,
+    restore_tokenizer,
+)
+
+TEXTS = ["the cat sat on the mat .", "a café, naïve and 東京 .", "the dog and the cat ran ."]
+
+TRAINERS: dict[str, TokenizerTrainer] = {
+    "bytes": Bytes(),
+    "characters": Characters(),
+    "words": Words(),
+    "words cut off": Words(min_count=2, max_words=3),
+    "words closed": Words(unknown="error"),
+    "bpe": BPE(vocabulary=300, min_count=1),
+}
+
+
+@pytest.fixture(params=TRAINERS.values(), ids=TRAINERS.keys())
+def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
+    return request.param.train(TEXTS)
+
+
+def test_ids_are_below_the_end_symbol_which_is_the_last(tokenizer):
+    ids = [i for text in TEXTS for i in tokenizer.encode(text)]
+
+    assert tokenizer.end == tokenizer.num_values - 1
+    assert 0 <= min(ids) <= max(ids) < tokenizer.end
+
+
+def test_decoding_inverts_encoding_of_what_is_in_the_vocabulary(tokenizer):
+    known = [text for text in TEXTS if "<unk>" not in tokenizer.decode(tokenizer.encode(text))]
+
+    decoded = [tokenizer.decode(tokenizer.encode(text)) for text in known]
+
+    assert decoded == known
+
+
+def test_every_id_decodes(tokenizer):
+    decoded = [tokenizer.decode([i]) for i in range(tokenizer.end)]
+
+    assert all(isinstance(text, str) for text in decoded)
+
+
+def test_many_texts_encode_as_each_alone(tokenizer):
+    assert list(tokenizer.encode_all(TEXTS)) == [tokenizer.encode(text) for text in TEXTS]
+
+
+def test_state_is_plain_and_restores_the_tokenizer(tokenizer):
+    state = json.loads(json.dumps(tokenizer.state()))
+
+    restored = restore_tokenizer(state)
+
+    assert restored.num_values == tokenizer.num_values
+    assert restored.state() == tokenizer.state()
+    assert list(restored.encode_all(TEXTS)) == list(tokenizer.encode_all(TEXTS))
+
+
+@pytest.mark.parametrize("trainer", TRAINERS.values(), ids=TRAINERS.keys())
+def test_training_twice_gives_the_same_tokenizer(trainer):
+    assert trainer.train(TEXTS).state() == trainer.train(list(TEXTS)).state()
+
+
+def test_an_empty_text_has_no_tokens(tokenizer):
+    assert tokenizer.encode("") == []
+    assert tokenizer.decode([]) == ""
+
+
+@pytest.mark.parametrize("trainer", [Bytes(), BPE(vocabulary=257)], ids=["bytes", "bpe"])
+def test_bytes_know_every_text(trainer):
+    strange = "\x00 \U0001f600\u200b<unk>  two  spaces\t"
+    tokenizer = trainer.train(["plain"])
+
+    assert tokenizer.num_values == 257
+    assert tokenizer.decode(tokenizer.encode(strange)) == strange
+
+
+def test_words_are_ranked_by_frequency_then_by_occurrence():
+    tokenizer = Words().train(["b a c a", "c d a"])
+
+    assert tokenizer.vocabulary.entries == ["<unk>", "a", "c", "b", "d"]
+
+
+def test_the_cut_off_keeps_frequent_words():
+    tokenizer = Words(min_count=2, max_words=1).train(["b a c a", "c d a"])
+
+    assert tokenizer.decode(tokenizer.encode("a b c")) == "a <unk> <unk>"
+
+
+def test_an_unknown_word_written_by_the_corpus_is_the_unknown_word():
+    tokenizer = Words().train(["the <unk> sat"])
+
+    assert tokenizer.vocabulary.entries.count("<unk>") == 1
+    assert tokenizer.encode("<unk>") == tokenizer.encode("never-seen")
+
+
+def test_a_refused_word_is_named_with_the_key_to_change():
+    tokenizer = Words(unknown="error").train(["the cat"])
+
+    with pytest.raises(ValueError, match=r"word 'dog'.*data\.init_args\.tokenizer\.init_args\.unknown"):
+        tokenizer.encode("the dog")
+
+
+def test_a_refused_character_is_named():
+    tokenizer = Characters(unknown="error").train(["abc"])
+
+    with pytest.raises(ValueError, match="character 'd'"):
+        tokenizer.encode("abcd")
+
+
+def test_a_special_word_in_a_text_is_not_taken_for_the_end_symbol():
+    tokenizer = BPE(vocabulary=300).train(TEXTS)
+
+    assert tokenizer.end not in tokenizer.encode("<end> </s> <|endoftext|>")
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda: Words(min_count=0), "min_count"),
+        (lambda: Words(max_words=0), "max_words"),
+        (lambda: Words(unknown="guess"), "unknown"),  # type: ignore[arg-type]
+        (lambda: Characters(unknown="guess"), "unknown"),  # type: ignore[arg-type]
+        (lambda: BPE(vocabulary=100), "vocabulary"),
+        (lambda: BPE(min_count=0), "min_count"),
+    ],
+)
+def test_a_bad_setting_is_named(make, key):
+    with pytest.raises(ValueError, match=key):
+        make()
+
+
+def test_a_tokenizer_of_another_version_is_refused():
+    with pytest.raises(ValueError, match="'syllables'"):
+        restore_tokenizer({"kind": "syllables"})
