@@ -50,7 +50,7 @@ def read(path: str | Path) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
-        raise ValueError(f"--ckpt_path {path} is no checkpoint, or is damaged: {first_line(error)}") from error
+        raise ValueError(f"--ckpt_path {path} is no checkpoint, or is damaged: it can not be read as one") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise ValueError(f"--ckpt_path {path} is no checkpoint of a lit_vae run: it holds no state_dict")
     check_format(checkpoint, path)
@@ -75,8 +75,3 @@ def check_format(checkpoint: dict[str, Any], path: str | Path = "") -> None:
             f"--ckpt_path {path}: this version of lit_vae reads checkpoints of format {FORMAT}, this one has "
             f"{'none: another program wrote it' if found is None else found}"
         )
-
-
-def first_line(error: BaseException) -> str:
-    """An error's message up to its first line break."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -32,7 +32,10 @@ def complete(given: Any, run_dir: Path | None) -> Any:
         if logger.class_path.endswith("WandbLogger"):
             arguments.name = arguments.get("name") or run_dir.name
             arguments.version = arguments.get("version") or recorded_id(run_dir)
-            arguments.offline = arguments.get("offline") or is_offline()
+            if arguments.get("offline") or is_offline():
+                arguments.offline = True
+                # W&B reads its environment once, at the login that was just tried; the logger only sets it there
+                logger.dict_kwargs = {**(logger.get("dict_kwargs") or {}), "mode": "offline"}
     return chosen
 
 
@@ -49,7 +52,7 @@ def is_offline() -> bool:
         return mode in ("offline", "dryrun")
     import wandb
 
-    return not wandb.login(prompt=False)
+    return not wandb.login(prompt=False, verify=False)
 
 
 def announce(trainer: Trainer, run_dir: Path) -> None:

@@ -60,13 +60,21 @@ def check_flags(words: list[str], config: dict[str, Any]) -> None:
         node: dict[str, Any] = {"init_args": {}}
         if "class_path" in (dig(config, slot) or {}):
             node["class_path"] = dig(config, slot)["class_path"]
-        for flag, _, value in (word.partition("=") for word in words if word.startswith(f"--{slot}.")):
-            key = flag.removeprefix(f"--{slot}.").removeprefix("init_args.").partition(".")[0]
-            if key == "class_path" and value:
+        for flag, value in flags(words):
+            if flag in (f"--{slot}", f"--{slot}.class_path") and value:
                 node["class_path"] = value
-            elif key not in ("class_path", "help", "dict_kwargs"):
+            elif flag.startswith(f"--{slot}.") and not flag.endswith(".help"):
+                key = flag.removeprefix(f"--{slot}.").removeprefix("init_args.").partition(".")[0]
                 node["init_args"][key] = value
         check({slot: node} if "." not in slot else {"model": {slot.removeprefix("model."): node}}, "the command line")
+
+
+def flags(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Each flag of a command line with its value, empty where it has none."""
+    for word, following in zip(words, [*words, ""][1:], strict=True):
+        flag, equals, value = word.partition("=")
+        if flag.startswith("--"):
+            yield flag, value if equals or following.startswith("--") else following
 
 
 def check(config: dict[str, Any], where: str) -> None:
@@ -84,9 +92,7 @@ def check(config: dict[str, Any], where: str) -> None:
         if not isinstance(node, dict):
             continue
         for key in LINKED.get(slot, {}).keys() & (node.get("init_args") or {}).keys():
-            raise ValueError(
-                f"{where}: {slot}.init_args.{key} is linked: {LINKED[slot][key]} fills it; leave it out"
-            )
+            raise ValueError(f"{where}: {slot}.init_args.{key} is linked: {LINKED[slot][key]} fills it; leave it out")
         if "class_path" in node:
             check_class(str(node["class_path"]), base, node.get("init_args") or {}, slot, where)
 

@@ -20,6 +20,6 @@ def quieten() -> None:
         ".*sync_dist=True.*",
         ".*does not have many workers.*",
         ".*is already saved during checkpointing.*",
-        ".*already configured with model summary.*",
+        "Checkpoint directory .* exists and is not empty",  # it is when a run is resumed
     ):
         warnings.filterwarnings("ignore", message=harmless)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typing
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from lit_vae import checkpoints
+from lit_vae.cli.parsing import parse
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
 from lit_vae.data import Split, SymbolDataModule
@@ -41,11 +42,11 @@ def call(verb: str, function: Callable[..., None], words: list[str]) -> None:
     quieten()
     parser = ArgumentParser(prog=f"python -m lit_vae {verb}", exit_on_error=False, description=function.__doc__)
     parser.add_argument("--config", action="config", help="A config file; what a run was trained with is known.")
-    hints = typing.get_type_hints(function)
-    if "data" in hints:
+    parser.add_argument("--overwrite", action="store_true", help="Replace an existing file.")
+    if "data" in inspect.signature(function).parameters:
         parser.add_subclass_arguments(SymbolDataModule, "data", required=True)
-    parser.add_function_arguments(function, skip={"data"})
-    parsed = parser.instantiate_classes(parser.parse_args(words))
+    parser.add_function_arguments(function, skip={"data", "overwrite"})
+    parsed = parser.instantiate_classes(parse(parser, words))
     parsed.pop("config", None)
     function(**parsed.as_dict())
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from lit_vae import checkpoints, runs
-from lit_vae.callbacks import Examples, KeepLast, SaveConfig
+from lit_vae.callbacks import Examples, KeepLast, Progress, SaveConfig
 from lit_vae.cli import configs, loggers, preflight
+from lit_vae.cli.parsing import parse
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
 from lit_vae.data import SymbolDataModule
@@ -99,7 +100,7 @@ class TrainCLI(LightningCLI):
         }
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:  # noqa: ARG002
-        self.config = parser.parse_args([self._verb, *self._words])
+        self.config = parse(parser, [self._verb, *self._words], self._parser(self._verb))
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
@@ -143,7 +144,7 @@ class TrainCLI(LightningCLI):
         config = self.config_init[self._verb].trainer
         callbacks = list(config.callbacks or [])
         if config.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in callbacks):
-            callbacks.append(RichProgressBar())
+            callbacks.append(Progress())
         if self._verb == "fit":
             assert self._run_dir is not None
             callbacks += [SaveConfig(self._yaml), KeepLast(self._run_dir / "checkpoints")]
