@@ -57,8 +57,6 @@ class SentencesDataModule(TextDataModule):
         The Python documentation, as the standard library's ``pydoc_data.topics`` has it, https://docs.python.org.
     """
 
-    name = "sentences"
-
     def __init__(
         self,
         tokenizer: TokenizerTrainer,
@@ -70,6 +68,10 @@ class SentencesDataModule(TextDataModule):
     ) -> None:
         super().__init__(tokenizer, max_length, batch_size, too_long, num_workers)
         self.split_seed = split_seed
+
+    @property
+    def corpus(self) -> str:
+        return "sentences"
 
     def read(self) -> dict[Split, list[str]]:
         return split_texts(sentences(), self.split_seed, val_fraction=0.1, test_fraction=0.1)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from lit_vae.batch import Batch
@@ -69,9 +69,6 @@ class TextDataModule(SymbolDataModule):
         ValueError: If ``max_length`` is less than 2 or ``too_long`` none of the three.
     """
 
-    name: str
-    """What the texts are called, in logs and messages."""
-
     def __init__(
         self,
         tokenizer: TokenizerTrainer,
@@ -92,6 +89,11 @@ class TextDataModule(SymbolDataModule):
         self.too_long = too_long
         self._datasets: dict[Split, TextDataset] = {}
 
+    @property
+    @abstractmethod
+    def corpus(self) -> str:
+        """What the texts are called, in logs and messages."""
+
     @abstractmethod
     def read(self) -> dict[Split, list[str]]:
         """The texts of each split, none of them empty.
@@ -108,7 +110,7 @@ class TextDataModule(SymbolDataModule):
     @cached_property
     def symbols(self) -> Tokens:
         """The vocabulary: reads the texts and trains the tokenizer."""
-        return Tokens(self.name, self.tokenizer.train(self.texts["train"]), self.max_length)
+        return Tokens(self.corpus, self.tokenizer.train(self.texts["train"]), self.max_length)
 
     def dataset(self, split: Split) -> TextDataset:
         if split not in self._datasets:
@@ -137,17 +139,17 @@ class TextDataModule(SymbolDataModule):
             self._say_longer(split, longer, longest)
         if not ends:
             raise ValueError(
-                f"every text of the {split} split of '{self.name}' was dropped: "
+                f"every text of the {split} split of '{self.corpus}' was dropped: "
                 f"the longest has {longest} tokens, raise data.init_args.max_length, now {self.max_length}"
             )
         return TextDataset(*(torch.from_numpy(np.frombuffer(n, n.typecode)) for n in (ids, ends, characters, sizes)))
 
     def _say_longer(self, split: Split, longer: int, longest: int) -> None:
-        count = f"{longer} of {len(self.texts[split])} {split} texts of '{self.name}'"
+        count = f"{longer} of {len(self.texts[split])} {split} texts of '{self.corpus}'"
         limit = f"data.init_args.max_length, {self.max_length} tokens with the end symbol (the longest has {longest})"
         if self.too_long == "error":
             raise ValueError(
                 f"{count} are longer than {limit}: raise it, or set data.init_args.too_long to drop or truncate"
             )
         done = {"drop": "dropped", "truncate": "truncated"}[self.too_long]
-        rank_zero_info(f"{count} are longer than {limit} and were {done}")
+        rank_zero_warn(f"{count} are longer than {limit} and were {done}")

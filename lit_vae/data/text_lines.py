@@ -1,0 +1,59 @@
+"""A user's own text, one example a line."""
+
+from lit_vae.data.base import Split
+from lit_vae.data.text import TextDataModule, TooLong
+from lit_vae.data.text_files import existing, files_of_splits, read_lines
+from lit_vae.data.text_splits import split_texts
+from lit_vae.tokenizers import TokenizerTrainer
+
+
+class TextLinesDataModule(TextDataModule):
+    """Lines of UTF-8 text, one example each; empty lines, and white space around a line, are passed over.
+
+    ``root`` is one file, or a folder. Where the names of a folder's ``.txt`` files tell the splits (``train.txt``,
+    ``valid.txt`` or ``val.txt``, ``test.txt``; ``ptb.train.txt`` as well), they do, and its other files are passed
+    over. Otherwise all lines, of the file or of all ``.txt`` files, are divided by a hash of each line and of the seed;
+    equal lines fall into one split.
+
+    Args:
+        root: The file or folder.
+        tokenizer: What trains the tokenizer, such as ``lit_vae.tokenizers.Words``.
+        max_length: Most tokens of a line, its end symbol included; also what generation runs to.
+        batch_size: Lines a batch and device.
+        too_long: What becomes of a longer line: ``error``, ``drop`` or ``truncate``.
+        val_fraction: Part of the different lines that validates, where lines are divided.
+        test_fraction: Part of the different lines that tests, where lines are divided.
+        split_seed: Another seed, another division.
+        num_workers: Processes that load ahead; 0 loads in the main process.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        tokenizer: TokenizerTrainer,
+        max_length: int,
+        batch_size: int = 32,
+        too_long: TooLong = "error",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 0,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__(tokenizer, max_length, batch_size, too_long, num_workers)
+        self.root = root
+        self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
+        self.split_seed = split_seed
+
+    @property
+    def corpus(self) -> str:
+        """The name of the file or folder."""
+        return existing(self.root).name
+
+    def read(self) -> dict[Split, list[str]]:
+        root = existing(self.root)
+        files = files_of_splits(root) if root.is_dir() else [root]
+        if isinstance(files, dict):
+            return {split: [line for path in paths for line in read_lines(path)] for split, paths in files.items()}
+        lines = [line for path in files for line in read_lines(path)]
+        return split_texts(lines, self.split_seed, self.val_fraction, self.test_fraction)
