@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from lit_vae.distributions.grid import widest_float
+
 
 def temper(log_weights: Tensor, temperature: float) -> Tensor:
     """Log-weights divided by a temperature, [*, K], their largest moved to 0 so that none overflows.
@@ -15,12 +17,13 @@ def temper(log_weights: Tensor, temperature: float) -> Tensor:
 
 
 def choose(log_weights: Tensor, uniform: Tensor) -> Tensor:
-    """The class that a uniform number falls to, [*], int64: the inverse of the cumulative distribution.
+    """The class that a uniform number falls to, [*], int64, by inversion of the cumulative mass.
 
     Args:
         log_weights: Unnormalised, [*, K].
         uniform: Strictly between 0 and 1, [*].
     """
-    cumulative = log_weights.softmax(-1, dtype=torch.promote_types(log_weights.dtype, torch.float32)).cumsum(-1)
-    places = torch.searchsorted(cumulative[..., :-1].contiguous(), uniform.unsqueeze(-1).to(cumulative.dtype))
-    return places.squeeze(-1)
+    wide = widest_float(log_weights.device)
+    cumulative = log_weights.to(wide).softmax(-1).cumsum(-1)
+    threshold = uniform.to(cumulative).unsqueeze(-1) * cumulative[..., -1:]
+    return torch.searchsorted(cumulative, threshold).squeeze(-1)

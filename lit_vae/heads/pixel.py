@@ -3,12 +3,33 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from lit_vae.batch import Batch
+from lit_vae.distributions.precision import without_autocast
 from lit_vae.heads.base import DecoderHead
 
 LN2 = math.log(2.0)
+
+
+def picture_shape(head: str, shape: Sequence[int | None]) -> tuple[int, int, int]:
+    """The shape as channels, height and breadth.
+
+    Args:
+        head: Name of the head that asks, for the message.
+        shape: Shape of one example.
+
+    Raises:
+        ValueError: If it is no picture's.
+    """
+    sizes = [size for size in shape if size is not None]
+    if len(shape) != 3 or len(sizes) != 3:
+        raise ValueError(
+            f"{head} draws pictures [C, H, W], but the data has examples of shape {list(shape)}: "
+            f"change model.head (for text: lit_vae.heads.SoftmaxTokenHead) or data"
+        )
+    return sizes[0], sizes[1], sizes[2]
 
 
 class PixelHead(DecoderHead):
@@ -34,21 +55,16 @@ class PixelHead(DecoderHead):
     ) -> None:
         super().__init__(width, num_values, shape)
         name = type(self).__name__
-        if len(self.shape) != 3 or None in self.shape:
-            raise ValueError(
-                f"{name} draws pictures [C, H, W], but the data has examples of shape {list(self.shape)}: "
-                f"change model.head (for text: lit_vae.heads.SoftmaxTokenHead) or data"
-            )
+        self.channels, height, breadth = picture_shape(name, shape)
         if not 2 <= num_values <= self.most_values:
+            exact = "2" if self.most_values == 2 else f"2 to {self.most_values}"
             raise ValueError(
-                f"{name} is exact for 2 to {self.most_values} grey levels, but the data has {num_values}: "
+                f"{name} is exact for {exact} grey levels, but the data has {num_values}: "
                 f"change model.head, or data.init_args.num_values where the data module can quantise"
             )
-        if kernel_size % 2 != 1:
+        if kernel_size < 1 or kernel_size % 2 != 1:
             raise ValueError(f"model.head.init_args.kernel_size must be odd, got {kernel_size}")
-        channels, height, breadth = (int(n) for n in self.shape if n is not None)
-        self.channels = channels
-        self.embed_width = channels
+        self.embed_width = self.channels
         self.positions = (height, breadth)
         self.output = nn.Conv2d(width, parameters, kernel_size, padding=kernel_size // 2)
 
@@ -64,8 +80,18 @@ class PixelHead(DecoderHead):
         return None if mask is None else mask.any(1)
 
     def project(self, features: Tensor) -> Tensor:
-        """The output convolution, [B, H, W, parameters], from features [B, H, W, width]."""
-        return self.output(features.movedim(-1, 1)).movedim(1, -1)
+        """The output convolution, [B, H, W, parameters], from features [B, H, W, width].
+
+        In float32 or better even under autocast: a mean rounded to bfloat16 is off by up to half a grey level of 256.
+        """
+        weight, bias = self.output.weight, self.output.bias
+        assert bias is not None, "the output convolution has a bias"
+        dtype = torch.promote_types(torch.promote_types(features.dtype, weight.dtype), torch.float32)
+        with without_autocast(features.device):
+            raw = nn.functional.conv2d(
+                features.movedim(-1, 1).to(dtype), weight.to(dtype), bias.to(dtype), padding=self.output.padding
+            )
+        return raw.movedim(1, -1)
 
     def report(self, nats: Tensor, examples: Tensor, symbols: Tensor, units: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
         """Bits per dimension (a dimension is one channel of one pixel) and nats per picture."""
