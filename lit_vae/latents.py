@@ -96,13 +96,13 @@ class Draw(Protocol):
         """
 
 
-def from_posterior(prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:  # noqa: ARG001
+def from_posterior(prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:
     """z ~ q(z | x): training, and every estimate of the bound."""
     assert posterior is not None, "a draw from the posterior follows a bottom-up pass"
     return posterior.push(noise)
 
 
-def posterior_mean(prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:  # noqa: ARG001
+def posterior_mean(prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:
     """The mean of q(z | x): reconstruction."""
     assert posterior is not None, "a draw from the posterior follows a bottom-up pass"
     return posterior.mean
@@ -125,6 +125,6 @@ class FromPrior:
         if not self.temperature >= 0:
             raise ValueError(f"a prior's temperature counts up from 0, got {self.temperature}: change --temperature")
 
-    def __call__(self, prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:  # noqa: ARG002
+    def __call__(self, prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:
         """z, [B, *S, z]."""
         return prior.tempered(self.temperature).push(noise)

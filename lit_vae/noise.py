@@ -29,6 +29,11 @@ def open_interval(uniform: Tensor) -> Tensor:
     return uniform.clamp(min=2.0**-25)
 
 
+def stream_seed(*key: int) -> int:
+    """One seed out of several non-negative integers, so that near keys give unrelated streams."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 class StreamNoise(Noise):
     """One stream for the whole batch.
 
@@ -38,8 +43,7 @@ class StreamNoise(Noise):
     """
 
     def __init__(self, *key: int, device: torch.device | str = "cpu") -> None:
-        words = np.random.SeedSequence(key).generate_state(1, np.uint64)
-        self._generator = torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))
+        self._generator = torch.Generator(device).manual_seed(stream_seed(*key))
 
     def normal(self, shape: Sequence[int]) -> Tensor:
         return torch.randn(*shape, generator=self._generator, device=self._generator.device)

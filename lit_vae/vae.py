@@ -22,7 +22,7 @@ from lit_vae.distributions import SymbolDistribution
 from lit_vae.heads import DecoderHead
 from lit_vae.latents import Draw, FromPrior, Latent, from_posterior, posterior_mean
 from lit_vae.metrics import Likelihood
-from lit_vae.noise import IndexedNoise, Noise, StreamNoise
+from lit_vae.noise import IndexedNoise, Noise, StreamNoise, stream_seed
 from lit_vae.objectives import Objective, Terms
 from lit_vae.rendering import Rendering
 from lit_vae.symbols import Symbols, restore
@@ -122,7 +122,7 @@ class LitVAE(LightningModule):
 
     # ---- training and evaluation ----
 
-    def setup(self, stage: str) -> None:  # noqa: ARG002
+    def setup(self, stage: str) -> None:
         """Learn from the trainer's data module what the symbols stand for."""
         symbols = getattr(getattr(self.trainer, "datamodule", None), "symbols", None)
         if symbols is not None:
@@ -147,14 +147,14 @@ class LitVAE(LightningModule):
         self._symbols = symbols
 
     def on_fit_start(self) -> None:
-        """Give every process dropout noise of its own; all other noise is keyed by rank anyway."""
-        self._seed = torch.initial_seed() % 2**63
-        torch.manual_seed((self._seed + self.global_rank) % 2**63)
+        """Key the noise of training by the seed of the run."""
+        self._seed = torch.initial_seed()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss, []."""
-        noise = StreamNoise(self._seed, self.global_rank, self.current_epoch, batch_idx, device=self.device)
-        terms = self.terms(batch, noise)
+        key = (self._seed, self.global_rank, self.current_epoch, batch_idx)
+        torch.manual_seed(stream_seed(*key))  # dropout alone uses the global generator: now it resumes, too
+        terms = self.terms(batch, StreamNoise(*key, device=self.device))
         nelbo, examples = terms.nelbo.detach().sum(), torch.tensor(len(batch))
         units = {name: unit.sum() for name, unit in batch.units.items()}
         rate = self.head.report(nelbo, examples, batch.counts.sum(), units)[self.head.rate_name]
@@ -170,7 +170,7 @@ class LitVAE(LightningModule):
         )
         return terms.loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take in one batch of the validation split."""
         self.likelihood.update(batch, self.terms(batch, IndexedNoise(batch.index)))
 

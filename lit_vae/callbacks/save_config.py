@@ -19,7 +19,7 @@ class SaveConfig(Callback):
     def __init__(self, text: str) -> None:
         self.text = f"# lit_vae {__version__}\n{text}"
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if not trainer.is_global_zero:
             return
         file = Path(trainer.default_root_dir) / "config.yaml"
@@ -28,5 +28,5 @@ class SaveConfig(Callback):
         for logger in trainer.loggers:
             logger.log_hyperparams({"lit_vae": __version__, **yaml.safe_load(self.text)})
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.text

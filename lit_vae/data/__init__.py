@@ -1,7 +1,28 @@
 """Data modules: three splits of integer symbols."""
 
-from lit_vae.data.base import Split, SymbolDataModule, SymbolDataset
+from lit_vae.data.base import Split, SymbolDataModule
+from lit_vae.data.dataset import SymbolDataset
+from lit_vae.data.images import ImageDataModule, ImageDataset
+from lit_vae.data.images_cifar10 import CIFAR10DataModule
+from lit_vae.data.images_digits import DigitsDataModule
+from lit_vae.data.images_folder import ImageFolderDataModule
+from lit_vae.data.images_mnist import MNISTDataModule
 from lit_vae.data.sentences import SentencesDataModule
 from lit_vae.data.text import TextDataModule, TextDataset
+from lit_vae.data.text_lines import TextLinesDataModule
 
-__all__ = ["SentencesDataModule", "Split", "SymbolDataModule", "SymbolDataset", "TextDataModule", "TextDataset"]
+__all__ = [
+    "CIFAR10DataModule",
+    "DigitsDataModule",
+    "ImageDataModule",
+    "ImageDataset",
+    "ImageFolderDataModule",
+    "MNISTDataModule",
+    "SentencesDataModule",
+    "Split",
+    "SymbolDataModule",
+    "SymbolDataset",
+    "TextDataModule",
+    "TextDataset",
+    "TextLinesDataModule",
+]

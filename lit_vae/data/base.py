@@ -1,36 +1,15 @@
 """What every data module is: three splits of integer symbols, and what the integers stand for."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Literal
 
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
 
-from lit_vae.batch import Batch
+from lit_vae.data.dataset import SymbolDataset
+from lit_vae.data.loading import ResumableLoader
 from lit_vae.symbols import Symbols
 
 Split = Literal["train", "val", "test"]
-
-
-class SymbolDataset(Dataset[Batch], ABC):
-    """Examples that are fetched a batch at a time."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """Number of examples."""
-
-    @abstractmethod
-    def __getitems__(self, indices: list[int]) -> Batch:
-        """The batch of these examples; ``Batch.index`` repeats the indices."""
-
-    def __getitem__(self, index: int) -> Batch:
-        """A batch of one."""
-        return self.__getitems__([index])
-
-
-def as_is(batch: Any) -> Any:
-    """Collates nothing: the data set already made the batch."""
-    return batch
 
 
 class SymbolDataModule(LightningDataModule, ABC):
@@ -70,23 +49,14 @@ class SymbolDataModule(LightningDataModule, ABC):
     def dataset(self, split: Split) -> SymbolDataset:
         """One split."""
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> ResumableLoader:
         return self._loader("train", shuffle=True)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> ResumableLoader:
         return self._loader("val", shuffle=False)
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> ResumableLoader:
         return self._loader("test", shuffle=False)
 
-    def _loader(self, split: Split, shuffle: bool) -> DataLoader[Batch]:
-        dataset = self.dataset(split)
-        return DataLoader(
-            dataset,
-            batch_size=self.batch_size,
-            shuffle=shuffle,
-            drop_last=shuffle and len(dataset) >= self.batch_size,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            collate_fn=as_is,
-        )
+    def _loader(self, split: Split, shuffle: bool) -> ResumableLoader:
+        return ResumableLoader(self.dataset(split), self.trainer, self.batch_size, shuffle, self.num_workers)
