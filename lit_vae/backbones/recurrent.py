@@ -41,7 +41,7 @@ class RecurrentVAE(Backbone):
         self.posterior = nn.Linear(hidden, 2 * latent)
         self.decode = nn.Linear(latent, width)
 
-    def layers(self, shape: Sequence[int]) -> list[Layer]:  # noqa: ARG002
+    def layers(self, shape: Sequence[int]) -> list[Layer]:
         return [Layer(0, "z", (self.latent,))]
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> Gaussian:
@@ -61,7 +61,7 @@ class RecurrentVAE(Backbone):
         shape: Sequence[int],
         draw: Draw,
         noise: Sequence[Tensor],
-        mask: Tensor | None,  # noqa: ARG002
+        mask: Tensor | None,
     ) -> tuple[Tensor, list[Latent]]:
         (layer,) = self.layers(shape[1:])
         zeros = torch.zeros_like(noise[0])

@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, linear
+from torch.nn.functional import linear
 
 from lit_vae.distributions import at_least_float32
+from lit_vae.heads.linear_cross_entropy import linear_cross_entropy
 
 
 class VocabularyProjection(nn.Module):
@@ -13,8 +14,8 @@ class VocabularyProjection(nn.Module):
     Args:
         width: Channels of the hidden state.
         num_values: Size of the vocabulary.
-        table: The parameter of an embedding [num_values, embed_width] to share (tied weights); where ``embed_width`` is not
-            ``width``, a linear map leads from one to the other. None for a table of its own.
+        table: The parameter of an embedding [num_values, embed_width] to share (tied weights); where ``embed_width`` is
+            not ``width``, a linear map leads from one to the other. None for a table of its own.
 
     Source:
         Tied tables: Press & Wolf, 2017, https://arxiv.org/abs/1608.05859.
@@ -45,4 +46,4 @@ class VocabularyProjection(nn.Module):
             hidden: [N, width].
             ids: [N], int64.
         """
-        return cross_entropy(self.logits(hidden), ids, reduction="none")
+        return linear_cross_entropy(self.bridge(hidden.to(self.table.dtype)), self.table, self.bias, ids)

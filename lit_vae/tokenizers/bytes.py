@@ -32,5 +32,5 @@ class ByteTokenizer(Tokenizer):
 class Bytes(TokenizerTrainer):
     """Bytes of the UTF-8 form; there is nothing to train."""
 
-    def train(self, texts: Sequence[str]) -> ByteTokenizer:  # noqa: ARG002
+    def train(self, texts: Sequence[str]) -> ByteTokenizer:
         return ByteTokenizer()
