@@ -6,6 +6,9 @@ from torch import Tensor
 from lit_vae.distributions.families import Family
 from lit_vae.distributions.grid import Grid
 
+WIDEST = 15.0
+"""Log-scale from which on the inner bins are flat: their mass falls as exp(-log_scale), and half is on either end."""
+
 
 def log_mass(family: Family, grid: Grid, codes: Tensor, centre: Tensor, log_scale: Tensor) -> Tensor:
     """Log-mass of each grey level, [*], nats; over all levels the masses sum to one.
@@ -20,12 +23,13 @@ def log_mass(family: Family, grid: Grid, codes: Tensor, centre: Tensor, log_scal
         centre: Of the distribution, where the grid spans [-1, 1], [*].
         log_scale: Log of its scale, broadcastable to [*], float32 or float64: the result's type.
     """
-    sharpness = (-log_scale).exp()
+    narrower = log_scale.clamp(max=WIDEST)
+    sharpness = (-narrower).exp()
     offset = grid.scaled(codes) - centre
     distance = offset.abs()
     near = (distance - grid.half_bin).to(log_scale.dtype) * sharpness
     far = (distance + grid.half_bin).to(log_scale.dtype) * sharpness
-    inside = family.log_interval(near, far, 2 * grid.half_bin * sharpness)
+    inside = family.log_interval(near, far, 2 * grid.half_bin * sharpness) - (log_scale - narrower)
     lowest = codes == 0
     start = (torch.where(lowest, -offset, offset) - grid.half_bin).to(log_scale.dtype) * sharpness
     return torch.where(lowest | (codes == grid.num_values - 1), family.log_survival(start), inside)

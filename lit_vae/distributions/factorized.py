@@ -1,5 +1,6 @@
 """Pictures whose symbols are independent of one another given the features."""
 
+import math
 from abc import abstractmethod
 
 import torch
@@ -9,7 +10,7 @@ from torch.nn.functional import logsigmoid
 from lit_vae.decoding import Decoding
 from lit_vae.distributions.base import SymbolDistribution
 from lit_vae.distributions.choice import choose, temper
-from lit_vae.distributions.grid import Grid
+from lit_vae.distributions.grid import Grid, widest_float
 from lit_vae.distributions.precision import at_least_float32
 from lit_vae.noise import Noise
 
@@ -109,3 +110,36 @@ class BernoulliPixels(FactorizedPixels):
 
     def table(self) -> Tensor:
         return logsigmoid(torch.stack([-self._logits, self._logits], -1))
+
+
+class BetaBinomialPixels(FactorizedPixels):
+    """Each symbol the number of successes in num_values - 1 trials whose chance is drawn from a beta distribution.
+
+    Args:
+        shapes: Logs of the beta's two parameters, taken into [-15, 8], where log-gamma keeps its digits,
+            [B, H, W, 2 * C], channel-major.
+        num_values: Grey levels.
+        mask: Observed symbols, [B, C, H, W], bool; None for all.
+    """
+
+    def __init__(self, shapes: Tensor, num_values: int, mask: Tensor | None = None) -> None:
+        shapes = at_least_float32(shapes).unflatten(-1, (-1, 2)).movedim(-2, 1)
+        super().__init__(len(shapes), tuple(shapes.shape[1:-1]), num_values, mask)
+        self._shapes = shapes
+        self._up, self._down = shapes.to(widest_float(shapes.device)).clamp(-15.0, 8.0).exp().unbind(-1)
+
+    def log_mass(self, codes: Tensor) -> Tensor:
+        return self._log_mass(codes, self._up, self._down)
+
+    def table(self) -> Tensor:
+        levels = torch.arange(self.grid.num_values, device=self._shapes.device)
+        return self._log_mass(levels, self._up.unsqueeze(-1), self._down.unsqueeze(-1))
+
+    def _log_mass(self, codes: Tensor, up: Tensor, down: Tensor) -> Tensor:
+        top = self.grid.num_values - 1
+        ones = codes.to(up.dtype)
+        zeros = top - ones
+        choices = math.lgamma(top + 1) - torch.lgamma(ones + 1) - torch.lgamma(zeros + 1)
+        chances = torch.lgamma(up + ones) + torch.lgamma(down + zeros) - torch.lgamma(up + down + top)
+        unit = torch.lgamma(up + down) - torch.lgamma(up) - torch.lgamma(down)
+        return (choices + chances + unit).to(self._shapes.dtype)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -11,84 +10,16 @@ from torch import Tensor
 from lit_vae.decoding import Decoding
 from lit_vae.distributions.base import SymbolDistribution
 from lit_vae.distributions.choice import choose, temper
-from lit_vae.distributions.discretized import log_mass, mode
+from lit_vae.distributions.discretized import WIDEST, log_mass, mode
 from lit_vae.distributions.families import Family
 from lit_vae.distributions.grid import Grid, widest_float
+from lit_vae.distributions.mixture_layout import MixtureLayout, coefficients_of
 from lit_vae.distributions.precision import at_least_float32
 from lit_vae.distributions.scales import ScaleLink
 from lit_vae.noise import Noise
 
-
-@dataclass(frozen=True)
-class MixtureParts:
-    """The numbers that describe the mixture of each pixel.
-
-    Args:
-        logits: Unnormalised log-weights, [*, K]; None for one component.
-        means: [*, C, K].
-        scales: Unconstrained, [*, C, K]; None where they do not come per pixel.
-        coefficients: Unconstrained, [*, C (C - 1) / 2, K]; None where channels do not depend on one another.
-    """
-
-    logits: Tensor | None
-    means: Tensor
-    scales: Tensor | None
-    coefficients: Tensor | None
-
-
-@dataclass(frozen=True)
-class MixtureLayout:
-    """Where the parts lie along the last axis of a head's raw output: logits, means, scales, coefficients.
-
-    Each part is channel-major; a coefficient is that of channel i on an earlier channel j, in the order (1, 0), (2, 0),
-    (2, 1), (3, 0) and so on.
-
-    Args:
-        channels: C.
-        components: K.
-        scale_per_pixel: Whether the output holds the scales.
-        autoregressive: Whether it holds coefficients.
-    """
-
-    channels: int
-    components: int
-    scale_per_pixel: bool = True
-    autoregressive: bool = True
-
-    @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """How many numbers each part takes."""
-        terms = self.channels * self.components
-        return (
-            self.components if self.components > 1 else 0,
-            terms,
-            terms if self.scale_per_pixel else 0,
-            terms * (self.channels - 1) // 2 if self.autoregressive else 0,
-        )
-
-    @property
-    def size(self) -> int:
-        """P, how many numbers describe a pixel."""
-        return sum(self.sizes)
-
-    def split(self, raw: Tensor) -> MixtureParts:
-        """The parts as views.
-
-        Args:
-            raw: [*, P].
-        """
-        logits, means, scales, coefficients = raw.split(self.sizes, -1)
-        return MixtureParts(
-            logits if self.components > 1 else None,
-            means.unflatten(-1, (self.channels, self.components)),
-            scales.unflatten(-1, (self.channels, self.components)) if self.scale_per_pixel else None,
-            coefficients.unflatten(-1, (-1, self.components)) if coefficients.shape[-1] > 0 else None,
-        )
-
-
-def _row(channel: int) -> slice:
-    """Where a channel's coefficients lie among all."""
-    return slice(channel * (channel - 1) // 2, channel * (channel + 1) // 2)
+MOST_PIXELS = 2**16
+"""Values a pixel can take up to which a sum over all of them is taken."""
 
 
 class DiscretizedMixture(SymbolDistribution):
@@ -104,7 +35,7 @@ class DiscretizedMixture(SymbolDistribution):
         layout: What the P numbers are.
         family: What is cut into bins.
         num_values: Grey levels.
-        link: Turns scales of the raw output into log-scales.
+        link: Turns scales of ``raw`` into log-scales.
         log_scale: Log-scales broadcastable to [B, H, W, C, K] where they are not in ``raw``.
         mask: Observed symbols, [B, C, H, W], bool; None for all.
 
@@ -122,7 +53,7 @@ class DiscretizedMixture(SymbolDistribution):
         layout: MixtureLayout,
         family: Family,
         num_values: int,
-        link: ScaleLink,
+        link: ScaleLink | None = None,
         log_scale: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> None:
@@ -133,7 +64,10 @@ class DiscretizedMixture(SymbolDistribution):
         self.grid = Grid(num_values)
         self.mask = mask
         self._parts = layout.split(raw)
-        self._log_scale = link.log_scale(self._parts.scales) if self._parts.scales is not None else log_scale
+        self._log_scale = log_scale
+        if self._parts.scales is not None:
+            assert link is not None, "scales of the raw output need a link"
+            self._log_scale = link.log_scale(self._parts.scales)
         if mask is not None and self._parts.coefficients is not None and bool((mask[:, 1:] & ~mask[:, :-1]).any()):
             raise ValueError(
                 "the mask hides a channel of a pixel but not those after it, whose likelihood depends on it: "
@@ -183,7 +117,7 @@ class DiscretizedMixture(SymbolDistribution):
             return means
         scaled = self.grid.scaled(codes).unsqueeze(-1)
         slopes = coefficients.to(scaled.dtype).tanh()
-        shifts = [(slopes[..., _row(i), :] * scaled[..., :i, :]).sum(-2) for i in range(1, codes.shape[-1])]
+        shifts = [(slopes[..., coefficients_of(i), :] * scaled[..., :i, :]).sum(-2) for i in range(1, codes.shape[-1])]
         return means + torch.stack([torch.zeros_like(shifts[0]), *shifts], -2)
 
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:
@@ -191,10 +125,10 @@ class DiscretizedMixture(SymbolDistribution):
         if temperature == 0:
             return self.mode
         component = choose(temper(self.log_weights, temperature), noise.uniform(self._pixels))
-        standard = self.family.draw(noise, (*self._pixels, self.event_shape[0]))
+        standard = self.family.draw(noise, (*self._pixels, self.event_shape[0])).to(component.device)
 
         def level(channel: int, centre: Tensor, log_scale: Tensor) -> Tensor:
-            spread = log_scale.exp().to(centre.dtype) * temperature
+            spread = log_scale.clamp(max=WIDEST).to(centre.dtype).exp() * temperature
             return self.grid.nearest(centre + spread * standard[..., channel])
 
         return self._unroll(component, level)
@@ -203,10 +137,74 @@ class DiscretizedMixture(SymbolDistribution):
     def mode(self) -> Tensor:
         """The heaviest component's mode, channel by channel, [B, C, H, W], integer."""
 
-        def level(channel: int, centre: Tensor, log_scale: Tensor) -> Tensor:  # noqa: ARG001
+        def level(channel: int, centre: Tensor, log_scale: Tensor) -> Tensor:  # noqa: ARG001 - the same for all
             return mode(self.family, self.grid, centre, log_scale)
 
         return self._unroll(self.log_weights.argmax(-1), level)
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected grey level of each symbol, [B, C, H, W], float.
+
+        Raises:
+            NotImplementedError: If the channels form a chain of more than 65536 distinct pixels.
+        """
+        if self._parts.coefficients is None:
+            levels = torch.arange(1, self.grid.num_values, device=self._parts.means.device)
+            sharpness = (-self.log_scales).exp().unsqueeze(-1)
+            reached = torch.zeros_like(self._parts.means)
+            for some in self._pieces(levels):
+                start = self.grid.scaled(some) - self.grid.half_bin - self._parts.means.unsqueeze(-1)
+                reached = reached + self.family.log_survival(start.to(sharpness.dtype) * sharpness).exp().sum(-1)
+            return (self.log_weights.exp().unsqueeze(-2) * reached).sum(-1).movedim(-1, 1)
+        total = torch.zeros_like(self._parts.means[..., 0])
+        for pixels in self._pieces(self._all_pixels("mean")):
+            total = total + self._log_pixels(pixels).exp() @ pixels.to(total.dtype)
+        return total.movedim(-1, 1)
+
+    def entropy(self) -> Tensor:
+        """Entropy of each example, [B], nats; only symbols under the mask count.
+
+        Raises:
+            NotImplementedError: If a pixel's channels depend on one another and it takes more than 65536 values.
+        """
+        channels, components = self._parts.means.shape[-2:]
+        if channels == 1 or (components == 1 and self._parts.coefficients is None):
+            return self._entropy_of_symbols()
+        observed = None if self.mask is None else self.mask.movedim(1, -1).unsqueeze(3)
+        nats = torch.zeros_like(self._parts.means[..., 0, 0])
+        for pixels in self._pieces(self._all_pixels("entropy")):
+            of_observed = self._log_pixels(pixels, observed)
+            nats = nats - (self._log_pixels(pixels).exp() * of_observed).sum(-1)
+        return nats.flatten(1).sum(1)
+
+    def _entropy_of_symbols(self) -> Tensor:
+        """Entropy of each example whose symbols are independent, [B], nats."""
+        nats = torch.zeros_like(self._parts.means[..., 0])
+        means, log_scales = self._parts.means.unsqueeze(-1), self.log_scales.unsqueeze(-1)
+        for levels in self._pieces(torch.arange(self.grid.num_values, device=means.device)):
+            terms = log_mass(self.family, self.grid, levels, means, log_scales)
+            log_p = (self.log_weights[..., None, :, None] + terms).logsumexp(-2)
+            nats = nats - (log_p.exp() * log_p).sum(-1)
+        if self.mask is not None:
+            nats = nats.masked_fill(~self.mask.movedim(1, -1), 0.0)
+        return nats.flatten(1).sum(1)
+
+    def _all_pixels(self, wanted: str) -> Tensor:
+        """Every value a pixel can take, [num_values ** C, C], int64."""
+        channels = self.event_shape[0]
+        if self.grid.num_values**channels > MOST_PIXELS:
+            raise NotImplementedError(
+                f"the {wanted} of a pixel of {channels} dependent channels of {self.grid.num_values} levels has no "
+                f"closed form: average over sample((n,)), or set model.head.init_args.autoregressive to false and, for "
+                f"the entropy, components to 1"
+            )
+        levels = torch.arange(self.grid.num_values, device=self._parts.means.device)
+        return torch.cartesian_prod(*[levels] * channels).view(-1, channels)
+
+    def _pieces(self, rows: Tensor) -> Iterator[Tensor]:
+        """Some rows at a time, so that an array of them for every term stays in memory."""
+        return iter(rows.split(max(1, 2**22 // self._parts.means.numel())))
 
     def _unroll(self, component: Tensor, level: Callable[[int, Tensor, Tensor], Tensor]) -> Tensor:
         """Codes [B, C, H, W], each channel chosen by ``level`` from its centre and log-scale given the earlier ones.
@@ -225,6 +223,6 @@ class DiscretizedMixture(SymbolDistribution):
         shift = torch.zeros_like(means[..., 0])
         for i in range(means.shape[-1]):
             if slopes is not None and i > 0:
-                shift = (slopes[..., _row(i)] * self.grid.scaled(torch.stack(codes, -1))).sum(-1)
+                shift = (slopes[..., coefficients_of(i)] * self.grid.scaled(torch.stack(codes, -1))).sum(-1)
             codes.append(level(i, means[..., i] + shift, log_scales[..., i]))
         return torch.stack(codes, 1).to(self.grid.dtype)

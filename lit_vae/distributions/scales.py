@@ -7,9 +7,6 @@ from typing import Literal
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-CEILING = 10.0
-"""Largest log-scale, so that no feature however large makes a bin's mass vanish; half the mass is then on each end."""
-
 
 @dataclass(frozen=True)
 class ScaleLink:
@@ -33,10 +30,10 @@ class ScaleLink:
         """Log-scale, [*]."""
         if self.form == "softplus":
             raw = (-logsigmoid(-(self.beta * raw).clamp(min=-80.0))).log() - math.log(self.beta)
-        return raw.clamp(self.floor, CEILING)
+        return raw.clamp(min=self.floor)
 
     def raw(self, log_scale: float) -> float:
-        """The number that becomes a given log-scale within the limits."""
+        """The number that becomes a given log-scale."""
         if self.form == "exp":
             return log_scale
         return math.log(math.expm1(self.beta * math.exp(log_scale))) / self.beta

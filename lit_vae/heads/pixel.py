@@ -93,6 +93,6 @@ class PixelHead(DecoderHead):
             )
         return raw.movedim(1, -1)
 
-    def report(self, nats: Tensor, examples: Tensor, symbols: Tensor, units: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+    def report(self, nats: Tensor, examples: Tensor, symbols: Tensor, units: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Bits per dimension (a dimension is one channel of one pixel) and nats per picture."""
         return {"bits_per_dim": nats / (symbols * LN2), "nats_per_image": nats / examples}

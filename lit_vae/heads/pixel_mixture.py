@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from lit_vae.distributions.families import Family
-from lit_vae.distributions.mixture import DiscretizedMixture, MixtureLayout
+from lit_vae.distributions.mixture import DiscretizedMixture
+from lit_vae.distributions.mixture_layout import MixtureLayout
 from lit_vae.distributions.scales import ScaleLink, default_floor
 from lit_vae.heads.pixel import PixelHead, picture_shape
 
@@ -67,6 +68,8 @@ class MixturePixelHead(PixelHead):
                 f"{key}fixed_scale is a number of grey levels above 0 where {key}scale is 'fixed', and unset "
                 f"elsewhere; got {fixed_scale} with {scale!r}"
             )
+        if log_scale_floor is not None and not log_scale_floor >= -30:
+            raise ValueError(f"{key}log_scale_floor must not be below -30, got {log_scale_floor}")
         channels = picture_shape(type(self).__name__, shape)[0]
         layout = MixtureLayout(channels, components, scale == "pixel", autoregressive)
         super().__init__(width, num_values, shape, layout.size, kernel_size)
@@ -101,5 +104,5 @@ class MixturePixelHead(PixelHead):
         if self.shared_scale is not None:
             log_scale = self.link.log_scale(self.shared_scale)
         elif self.fixed_log_scale is not None:
-            log_scale = raw.new_tensor(self.fixed_log_scale)
+            log_scale = raw.new_full((), self.fixed_log_scale)
         return DiscretizedMixture(raw, self.layout, self.family, self.num_values, self.link, log_scale, mask)
