@@ -61,10 +61,10 @@ class ConvVAE(Backbone):
             nn.Sequential(*(ResidualBlock(width, siblings) for _ in range(depth))) for _ in sizes
         )
 
-    def layers(self, shape: Sequence[int]) -> list[Layer]:  # noqa: ARG002
+    def layers(self, shape: Sequence[int]) -> list[Layer]:
         return [Layer(0, "z", (self.latent,))]
 
-    def bottom_up(self, features: Tensor, mask: Tensor | None) -> Gaussian:  # noqa: ARG002
+    def bottom_up(self, features: Tensor, mask: Tensor | None) -> Gaussian:
         """The posterior of the latent vector, [B, latent]."""
         check_size(features.shape[1:-1], self.sizes[0], "ConvVAE")
         x = self.encoder(features.movedim(-1, 1))
@@ -76,7 +76,7 @@ class ConvVAE(Backbone):
         shape: Sequence[int],
         draw: Draw,
         noise: Sequence[Tensor],
-        mask: Tensor | None,  # noqa: ARG002
+        mask: Tensor | None,
     ) -> tuple[Tensor, list[Latent]]:
         check_size(shape[1:], self.sizes[0], "ConvVAE")
         (layer,) = self.layers(shape[1:])

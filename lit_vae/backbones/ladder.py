@@ -82,7 +82,7 @@ class LadderVAE(Backbone):
             layers.append(Layer(len(layers), f"{height}x{breadth}.{number}", (height, breadth, self.latent)))
         return layers
 
-    def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:  # noqa: ARG002
+    def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:
         """What is seen at each resolution, finest first, each [B, width, H_l, W_l]."""
         check_size(features.shape[1:-1], self.sizes[0], "LadderVAE")
         x = self.read(features.movedim(-1, 1))
@@ -98,7 +98,7 @@ class LadderVAE(Backbone):
         shape: Sequence[int],
         draw: Draw,
         noise: Sequence[Tensor],
-        mask: Tensor | None,  # noqa: ARG002
+        mask: Tensor | None,
     ) -> tuple[Tensor, list[Latent]]:
         latents: list[Latent] = []
         state = self.places[-1].expand(shape[0], -1, -1, -1)

@@ -18,6 +18,10 @@ class SymbolDataset(Dataset[Batch], ABC):
     def __getitems__(self, indices: list[int]) -> Batch:
         """The batch of these examples; ``Batch.index`` repeats the indices."""
 
+    def set_epoch(self, seed: int, epoch: int) -> None:
+        """Told before each epoch of training, for data that looks different each time it is seen."""
+        return
+
     def __getitem__(self, index: int) -> Batch:
         """A batch of one."""
         return self.__getitems__([index])

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from lit_vae.batch import Batch
-from lit_vae.data.base import Split, SymbolDataModule, SymbolDataset
+from lit_vae.data.base import Split, SymbolDataModule
+from lit_vae.data.dataset import SymbolDataset
+from lit_vae.data.visits import Visits
 from lit_vae.symbols import Pixels
 
 
@@ -18,22 +20,25 @@ class ImageDataset(SymbolDataset):
 
     Args:
         images: Grey levels, [N, C, H, W], uint8.
-        flip: Mirror each picture left to right with probability one half every time it is seen; torch's global
-            generator decides, which loaders seed in each worker.
+        flip: Mirror each picture left to right with probability one half every time it is seen.
     """
 
     def __init__(self, images: Tensor, flip: bool = False) -> None:
         self.images = images
         self.flip = flip
+        self._visits = Visits(b"flip")
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def set_epoch(self, seed: int, epoch: int) -> None:
+        self._visits.set_epoch(seed, epoch)
 
     def __getitems__(self, indices: list[int]) -> Batch:
         index = torch.tensor(indices)
         x = self.images[index]
         if self.flip:
-            mirrored = torch.rand(len(x), 1, 1, 1) < 0.5
+            mirrored = self._visits.noise(indices).uniform((len(x), 1, 1, 1)) < 0.5
             x = torch.where(mirrored, x.flip(-1), x)
         return Batch(x, None, index)
 

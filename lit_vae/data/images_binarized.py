@@ -5,8 +5,9 @@ import dataclasses
 import torch
 
 from lit_vae.batch import Batch
-from lit_vae.data.base import SymbolDataset
-from lit_vae.noise import IndexedNoise, open_interval
+from lit_vae.data.dataset import SymbolDataset
+from lit_vae.data.visits import Visits
+from lit_vae.noise import IndexedNoise
 
 # Names the stream of an evaluation's coins, apart from those of its latents.
 EVALUATION_STREAM = int.from_bytes(b"binarize")
@@ -17,9 +18,8 @@ class BinarizedDataset(SymbolDataset):
 
     Args:
         grey: Pictures in 256 grey levels.
-        fresh: Toss new coins each time a picture is seen, by torch's global generator, as training does. Otherwise
-            each picture's number decides its coins: the same in every epoch, run, batch size and process, so that an
-            evaluation repeats.
+        fresh: Toss new coins every time a picture is seen, as training does. Otherwise each picture's number decides
+            its coins: the same in every epoch, run, batch size and process, so that an evaluation repeats.
 
     Source:
         Salakhutdinov & Murray, 2008, https://doi.org/10.1145/1390156.1390266.
@@ -28,14 +28,17 @@ class BinarizedDataset(SymbolDataset):
     def __init__(self, grey: SymbolDataset, fresh: bool) -> None:
         self.grey = grey
         self.fresh = fresh
+        self._visits = Visits(b"coin")
 
     def __len__(self) -> int:
         return len(self.grey)
 
+    def set_epoch(self, seed: int, epoch: int) -> None:
+        self.grey.set_epoch(seed, epoch)
+        self._visits.set_epoch(seed, epoch)
+
     def __getitems__(self, indices: list[int]) -> Batch:
         batch = self.grey.__getitems__(indices)
-        if self.fresh:
-            coins = open_interval(torch.rand(batch.x.shape))
-        else:
-            coins = IndexedNoise(batch.index, EVALUATION_STREAM).uniform(batch.x.shape)
-        return dataclasses.replace(batch, x=(coins < batch.x / 255.0).to(torch.uint8))
+        noise = self._visits.noise(indices) if self.fresh else IndexedNoise(batch.index, EVALUATION_STREAM)
+        white = noise.uniform(batch.x.shape) < batch.x / 255.0
+        return dataclasses.replace(batch, x=white.to(torch.uint8))

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lit_vae.data.base import Split, SymbolDataset
+from lit_vae.data.base import Split
+from lit_vae.data.dataset import SymbolDataset
 from lit_vae.data.folders import existing_folder
 from lit_vae.data.images import ImageDataModule, hold_out_last
 from lit_vae.data.images_binarized import BinarizedDataset

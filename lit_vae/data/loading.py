@@ -34,6 +34,11 @@ class ResumableSampler(DistributedSampler[Batch]):
         self.set_epoch(0 if trainer is None else trainer.current_epoch)
         self.start = 0
 
+    def set_epoch(self, epoch: int) -> None:
+        """Another epoch, another order; the data set is told, too."""
+        super().set_epoch(epoch)
+        self.dataset.set_epoch(self.seed, epoch)  # type: ignore[attr-defined] # torch knows any data set
+
     def __iter__(self) -> Iterator[int]:  # type: ignore[override]
         start, self.start = self.start, 0
         return islice(super().__iter__(), start, None)  # type: ignore[arg-type] # torch says items, gives indices
