@@ -11,11 +11,12 @@ python=${PYTHON:-python3}
 
 extras=${1:-}
 stamp=.venv/installed
-wanted="$(cat pyproject.toml constraints.txt | cksum) $extras"
-if [ -f "$stamp" ] && grep -qxF "$wanted" "$stamp"; then
+wanted=$(cat pyproject.toml constraints.txt | cksum)
+# What has more extras has what has none.
+if [ -f "$stamp" ] && grep -q "^$wanted ${extras:+$extras\$}" "$stamp"; then
   exit 0
 fi
 echo "installing into .venv (a few minutes: torch is large)"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".${extras:+[$extras]}"
-echo "$wanted" >>"$stamp"
+echo "$wanted $extras" >"$stamp"
