@@ -99,7 +99,7 @@ class TrainCLI(LightningCLI):
             self._verb: {"model", "dataloaders", "train_dataloaders", "val_dataloaders", "datamodule", "weights_only"}
         }
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:  # noqa: ARG002
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         self.config = parse(parser, [self._verb, *self._words], self._parser(self._verb))
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

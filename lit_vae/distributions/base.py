@@ -23,7 +23,7 @@ class SymbolDistribution(Distribution, ABC):
         event_shape: Shape of one example, E.
     """
 
-    arg_constraints = {}  # noqa: RUF012 - torch's name for "validates nothing here"
+    arg_constraints = {}
 
     def __init__(self, batch: int, event_shape: tuple[int, ...]) -> None:
         super().__init__(torch.Size([batch]), torch.Size(event_shape), validate_args=False)
@@ -48,7 +48,7 @@ class SymbolDistribution(Distribution, ABC):
     def sample(
         self,
         sample_shape: Sequence[int] = (),
-        decoding: Decoding = Decoding(),  # noqa: B008 - immutable
+        decoding: Decoding = Decoding(),
         noise: Noise | None = None,
     ) -> Tensor:
         """Independent draws, [*sample_shape, B, *E], integer.
