@@ -1,0 +1,243 @@
+"""Every plug-in of the package, small enough that a law can be checked over a whole alphabet.
+
+A new head, backbone, objective or data module joins its list here and inherits every promise; a test fails until it
+has.
+"""
+
+import gzip
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lit_vae.backbones import Backbone, ConvVAE, LadderVAE, RecurrentVAE
+from lit_vae.batch import Batch
+from lit_vae.data import (
+    CIFAR10DataModule,
+    DigitsDataModule,
+    ImageFolderDataModule,
+    MNISTDataModule,
+    SentencesDataModule,
+    SymbolDataModule,
+    TextLinesDataModule,
+)
+from lit_vae.heads import (
+    BernoulliPixelHead,
+    BetaBinomialPixelHead,
+    CauchyPixelHead,
+    DecoderHead,
+    L2PixelHead,
+    LaplacePixelHead,
+    LogisticPixelHead,
+    LSTMTokenHead,
+    NormalPixelHead,
+    SoftmaxPixelHead,
+    SoftmaxTokenHead,
+    StudentTPixelHead,
+)
+from lit_vae.objectives import ELBO, Objective
+from lit_vae.tokenizers import Characters, Words
+from lit_vae.vae import LitVAE
+
+WIDTH = 4
+LENGTH = 3
+"""Tokens of a text, where a law is checked over all texts."""
+
+
+@dataclass(frozen=True)
+class HeadCase:
+    """A head over an alphabet and shape with few enough examples to list.
+
+    Args:
+        make: The head from its linked arguments.
+        num_values: Size of the alphabet.
+        shape: Of one example; None stands for a text's length.
+    """
+
+    make: Callable[..., DecoderHead]
+    num_values: int
+    shape: tuple[int | None, ...]
+
+    def build(self) -> DecoderHead:
+        """The head in eval mode, away from its initial values, so that a mistake shows."""
+        torch.manual_seed(0)
+        head = self.make(width=WIDTH, num_values=self.num_values, shape=self.shape).eval()
+        with torch.no_grad():
+            for parameter in head.parameters():
+                parameter.add_(0.5 * torch.randn_like(parameter))
+        return head
+
+    @property
+    def example(self) -> tuple[int, ...]:
+        """Shape of one example, a text of :data:`LENGTH`."""
+        return tuple(LENGTH if size is None else size for size in self.shape)
+
+    def alphabet(self) -> Tensor:
+        """All examples there are, [num_values ** symbols, *E]."""
+        symbols = int(np.prod(self.example))
+        rows = torch.cartesian_prod(*[torch.arange(self.num_values)] * symbols)
+        return rows.view(-1, *self.example)
+
+    def batch(self, size: int, length: int | None = None, seed: int = 0) -> Batch:
+        """Random examples, all symbols observed."""
+        shape = [length or LENGTH if n is None else n for n in self.shape]
+        x = torch.randint(self.num_values, (size, *shape), generator=torch.Generator().manual_seed(seed))
+        return Batch(x, None, torch.arange(size))
+
+
+@dataclass(frozen=True)
+class BackboneCase:
+    """A backbone over few positions.
+
+    Args:
+        make: The backbone from its linked arguments.
+        positions: S; None stands for a text's length.
+    """
+
+    make: Callable[..., Backbone]
+    positions: tuple[int | None, ...]
+
+    def build(self) -> Backbone:
+        """The backbone in eval mode, away from its initial values, so that a mistake shows."""
+        torch.manual_seed(0)
+        backbone = self.make(embed_width=WIDTH, shape=self.positions).eval()
+        with torch.no_grad():
+            for parameter in backbone.parameters():
+                parameter.add_(0.2 * torch.randn_like(parameter))
+        return backbone
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a length is open."""
+        return None in self.positions
+
+    def shape(self, size: int, length: int = LENGTH) -> list[int]:
+        """Batch and positions."""
+        return [size, *(length if n is None else n for n in self.positions)]
+
+
+HEADS = {
+    "bernoulli": HeadCase(BernoulliPixelHead, 2, (1, 2, 2)),
+    "bernoulli, channels": HeadCase(partial(BernoulliPixelHead, kernel_size=3), 2, (2, 1, 2)),
+    "softmax pixels": HeadCase(SoftmaxPixelHead, 3, (2, 1, 2)),
+    "beta-binomial": HeadCase(BetaBinomialPixelHead, 4, (2, 1, 2)),
+    "normal": HeadCase(partial(NormalPixelHead, components=1), 5, (1, 1, 3)),
+    "normal, channels": HeadCase(partial(NormalPixelHead, components=2), 3, (3, 1, 2)),
+    "logistic": HeadCase(partial(LogisticPixelHead, components=3), 5, (1, 1, 3)),
+    "logistic, channels": HeadCase(partial(LogisticPixelHead, components=2), 3, (3, 1, 2)),
+    "logistic, softplus": HeadCase(partial(LogisticPixelHead, components=2, scale_form="softplus"), 3, (2, 1, 2)),
+    "logistic, one scale": HeadCase(partial(LogisticPixelHead, components=2, scale="shared"), 3, (2, 1, 2)),
+    "logistic, given scale": HeadCase(
+        partial(LogisticPixelHead, components=2, scale="fixed", fixed_scale=0.7, autoregressive=False), 3, (2, 1, 2)
+    ),
+    "laplace": HeadCase(partial(LaplacePixelHead, components=2), 3, (2, 1, 2)),
+    "cauchy": HeadCase(partial(CauchyPixelHead, components=2), 3, (2, 1, 2)),
+    "student": HeadCase(partial(StudentTPixelHead, components=2, degrees=3), 3, (2, 1, 2)),
+    "squares, given sigma": HeadCase(partial(L2PixelHead, sigma=0.8), 3, (2, 1, 2)),
+    "squares, learned sigma": HeadCase(partial(L2PixelHead, sigma="learned"), 3, (2, 1, 2)),
+    "squares, optimal sigma": HeadCase(partial(L2PixelHead, sigma="optimal"), 3, (2, 1, 2)),
+    "softmax tokens": HeadCase(partial(SoftmaxTokenHead, embed_width=3, tied=False), 4, (None,)),
+    "softmax tokens, tied": HeadCase(partial(SoftmaxTokenHead, embed_width=3), 4, (None,)),
+    "lstm": HeadCase(partial(LSTMTokenHead, embed_width=3, hidden=5, tied=False, word_dropout=0.5), 4, (None,)),
+    "lstm, tied": HeadCase(partial(LSTMTokenHead, embed_width=3, hidden=5, depth=2, dropout_in=0.5), 4, (None,)),
+}
+
+BACKBONES = {
+    "conv": BackboneCase(partial(ConvVAE, width=WIDTH, latent=3, halvings=1), (3, 4)),
+    "ladder": BackboneCase(partial(LadderVAE, width=WIDTH, latent=2, blocks=(1, 2, 1)), (4, 8)),
+    "recurrent": BackboneCase(partial(RecurrentVAE, width=WIDTH, hidden=5, latent=3), (None,)),
+}
+
+OBJECTIVES: dict[str, Callable[[], Objective]] = {
+    "elbo": partial(ELBO, per="symbol"),
+    "elbo, softened": partial(ELBO, per="example", kl_weight=0.5, warmup=10, free_nats=0.7),
+}
+
+
+def pictures_in(root: Path) -> None:
+    """Thirty small pictures in a folder."""
+    generator = np.random.default_rng(0)
+    for i in range(30):
+        Image.fromarray(generator.integers(256, size=(4, 6, 3), dtype=np.uint8)).save(root / f"{i}.png")
+
+
+def mnist_in(root: Path) -> None:
+    """A few pictures as torchvision's MNIST keeps them."""
+    (root / "MNIST" / "raw").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for name, count in {"train-images-idx3-ubyte": 15, "t10k-images-idx3-ubyte": 5}.items():
+        pixels = generator.integers(256, size=(count, 28, 28), dtype=np.uint8).tobytes()
+        (root / "MNIST" / "raw" / f"{name}.gz").write_bytes(
+            gzip.compress(struct.pack(">4i", 2051, count, 28, 28) + pixels)
+        )
+
+
+def cifar_in(root: Path) -> None:
+    """A few pictures as arrays."""
+    generator = np.random.default_rng(0)
+    for name, count in {"cifar10_train": 15, "cifar10_test1017": 5}.items():
+        np.save(root / f"{name}.npy", generator.integers(256, size=(count, 32, 32, 3), dtype=np.uint8))
+
+
+def lines_in(root: Path) -> None:
+    """Sixty different lines."""
+    lines = [" ".join(chr(97 + (i * j) % 26) * (1 + j % 3) for j in range(2, 4 + i % 5)) for i in range(60)]
+    (root / "lines.txt").write_text("\n".join(f"{line} {i}" for i, line in enumerate(lines)), encoding="utf-8")
+
+
+def nothing_in(root: Path) -> None:
+    """Embedded data needs no files."""
+
+
+@dataclass(frozen=True)
+class DataCase:
+    """A data module and the files it reads.
+
+    Args:
+        make: The data module from the folder of its files.
+        write: Fills the folder.
+    """
+
+    make: Callable[[Path], SymbolDataModule]
+    write: Callable[[Path], None] = nothing_in
+
+    def build(self, root: Path) -> SymbolDataModule:
+        """The data module, its files in place."""
+        self.write(root)
+        return self.make(root)
+
+
+DATA_MODULES = {
+    "digits": DataCase(lambda root: DigitsDataModule(batch_size=64)),
+    "sentences": DataCase(lambda root: SentencesDataModule(Words(min_count=3), max_length=90, batch_size=16)),
+    "text lines": DataCase(lambda root: TextLinesDataModule(str(root), Characters(), 60, batch_size=4), lines_in),
+    "image folder": DataCase(lambda root: ImageFolderDataModule(str(root), flip=True, batch_size=4), pictures_in),
+    "mnist": DataCase(lambda root: MNISTDataModule(str(root), val_size=5, batch_size=4), mnist_in),
+    "mnist, binarized": DataCase(
+        lambda root: MNISTDataModule(str(root), val_size=5, batch_size=4, binarize=True), mnist_in
+    ),
+    "cifar": DataCase(lambda root: CIFAR10DataModule(str(root), val_size=5, batch_size=4, flip=True), cifar_in),
+}
+
+
+def vae_of(head: DecoderHead, backbone: Backbone | None = None, objective: Objective | None = None) -> LitVAE:
+    """A model in eval mode around a head; the backbone is a small one that fits unless given."""
+    torch.manual_seed(0)
+    if backbone is None:
+        case = BACKBONES["recurrent" if None in head.positions else "conv"]
+        backbone = case.make(embed_width=head.embed_width, shape=head.positions)
+    return LitVAE(backbone, head, objective or ELBO(per="symbol")).eval()
+
+
+def head_of(backbone: Backbone, positions: Sequence[int | None], vocabulary: int = 4) -> DecoderHead:
+    """A small head that fits a backbone of :data:`BACKBONES`."""
+    torch.manual_seed(0)
+    if None in positions:
+        return SoftmaxTokenHead(backbone.width, vocabulary, tuple(positions), embed_width=WIDTH).eval()
+    return SoftmaxPixelHead(backbone.width, vocabulary, (WIDTH, *positions)).eval()
