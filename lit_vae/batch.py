@@ -36,7 +36,7 @@ class Batch:
     def counts(self) -> Tensor:
         """Observed symbols of each example, [B], int64."""
         if self.mask is None:
-            return torch.full((len(self),), self.x[0].numel(), device=self.x.device)
+            return torch.full((len(self),), self.x.shape[1:].numel(), device=self.x.device)
         return self.mask.flatten(1).sum(1)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Batch:

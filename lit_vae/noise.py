@@ -4,8 +4,9 @@ Training reads a stream that is a function of seed, rank and step, so that resum
 reads one stream per example, so that its number depends on neither batch size nor process count.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -57,7 +58,10 @@ class IndexedNoise(Noise):
 
     Args:
         index: Each example's number, [B], int64.
-        seed: Which of the evaluation's streams.
+        seed: Which of the evaluation's streams; counts up from 0.
+
+    Raises:
+        ValueError: If ``seed`` is negative.
 
     Source:
         Counter-based generator: Salmon et al., 2011, Parallel random numbers: as easy as 1, 2, 3,
@@ -65,21 +69,24 @@ class IndexedNoise(Noise):
     """
 
     def __init__(self, index: Tensor, seed: int = 0) -> None:
+        if seed < 0:
+            raise ValueError(f"a seed counts up from 0, got {seed}: change --seed")
         self._device = index.device
         self._generators = [
             np.random.Generator(np.random.Philox(key=np.array([seed, example], np.uint64)))
             for example in index.tolist()
         ]
 
-    def _gather(self, rows: list[np.ndarray], shape: Sequence[int]) -> Tensor:
-        if len(rows) != shape[0]:
-            raise ValueError(f"this noise is for {len(rows)} examples, got a shape of {list(shape)}")
-        return torch.from_numpy(np.stack(rows)).to(self._device)
+    def _fill(self, shape: Sequence[int], fill: Callable[[np.random.Generator, np.ndarray], object]) -> Tensor:
+        if len(self._generators) != shape[0]:
+            raise ValueError(f"this noise is for {len(self._generators)} examples, got a shape of {list(shape)}")
+        numbers = np.empty((shape[0], math.prod(shape[1:])), np.float32)
+        for generator, row in zip(self._generators, numbers, strict=True):
+            fill(generator, row)
+        return torch.from_numpy(numbers.reshape(tuple(shape))).to(self._device)
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        rows = [g.standard_normal(tuple(shape[1:]), np.float32) for g in self._generators]
-        return self._gather(rows, shape)
+        return self._fill(shape, lambda generator, row: generator.standard_normal(dtype=np.float32, out=row))
 
     def uniform(self, shape: Sequence[int]) -> Tensor:
-        rows = [g.random(tuple(shape[1:]), np.float32) for g in self._generators]
-        return open_interval(self._gather(rows, shape))
+        return open_interval(self._fill(shape, lambda generator, row: generator.random(dtype=np.float32, out=row)))
