@@ -60,7 +60,7 @@ class PixelHead(DecoderHead):
             exact = "2" if self.most_values == 2 else f"2 to {self.most_values}"
             raise ValueError(
                 f"{name} is exact for {exact} grey levels, but the data has {num_values}: "
-                f"change model.head, or data.init_args.num_values where the data module can quantise"
+                f"change model.head, or data.init_args.bits where the data module has it"
             )
         if kernel_size < 1 or kernel_size % 2 != 1:
             raise ValueError(f"model.head.init_args.kernel_size must be odd, got {kernel_size}")
