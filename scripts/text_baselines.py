@@ -14,6 +14,7 @@ Source: MacKay & Peto, 1995, A hierarchical Dirichlet language model, https://do
 """
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,10 +128,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="a file, or the name of a packaged config")
     words, overrides = parser.parse_known_args()
-    data = read_data(words.config, overrides)
+    try:
+        data = read_data(words.config, overrides)
+        table = baselines(data)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
     test = data.dataset("test")
     print(f"{data.corpus}: {len(test)} test texts, {len(test.ids)} tokens, vocabulary {data.num_values}")
-    for name, nats in baselines(data).items():
+    for name, nats in table.items():
         print(f"{name:8} {nats:.4f} nats/token  perplexity {np.exp(nats):.2f}")
 
 

@@ -88,21 +88,17 @@ def by_rows(
         d_bias = torch.zeros_like(bias, dtype=sums) if to_table else None
         weights = torch.ones_like(nats) if weights is None else weights.to(sums)
         rows = max(1, min(tokens, LOGITS_AT_A_TIME // values))
-        scratch = features.new_empty(rows, values)
-        summed_scratch = scratch if product == sums else scratch.to(sums)
+        scratch, high_scratch = features.new_empty(rows, values), features.new_empty(rows, values, dtype=sums)
         for start in range(0, tokens, rows):
             part = slice(start, start + rows)
             some, right = features[part], ids[part].unsqueeze(1)
-            logits = torch.addmm(bias, some, table.T, out=scratch[: len(some)])
-            scores = logits if product == sums else summed_scratch[: len(some)].copy_(logits)
-            scores -= scores.amax(1, keepdim=True)
-            score = scores.gather(1, right)
-            total = scores.exp_().sum(1, keepdim=True)
-            nats[part] = (total.log() - score).squeeze(1)
+            logits, high = scratch[: len(some)], high_scratch[: len(some)]
+            torch.addmm(bias, some, table.T, out=logits)
+            torch.log_softmax(logits, 1, dtype=sums, out=high)
+            nats[part] = -high.gather(1, right).squeeze(1)
             if d_features is None and d_table is None:
                 continue
-            # softmax minus one-hot, the difference taken before anything is rounded
-            errors = scores.scatter_add_(1, right, -total).div_(total)
+            errors = high.exp_().scatter_add_(1, right, high.new_full((len(some), 1), -1.0))
             if d_bias is not None:
                 d_bias.addmv_(errors.T, weights[part])
             if product != sums:
