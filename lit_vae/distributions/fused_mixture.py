@@ -224,7 +224,7 @@ def _outputs(params: Tensor, differentiate: bool) -> tuple[Tensor, Tensor]:
 
 
 def _tiles(of: Tensor, most: int) -> Iterator[tuple[slice, slice]]:
-    """Spans of [examples, pixels]: several whole examples or a part of one, of ``most`` pixels or, if that is 0, of 1."""
+    """Where to cut [examples, pixels]: some whole examples or a part of one at a time, of ``most`` pixels, at least 1."""
     batch, pixels = of.shape
     if pixels <= most:
         examples, span = most // pixels, pixels
