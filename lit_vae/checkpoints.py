@@ -1,6 +1,7 @@
 """Finding and reading checkpoints: a run directory or a file, always with ``weights_only``."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,8 +49,11 @@ def read(path: str | Path) -> dict[str, Any]:
         ValueError: If the file is no checkpoint of this format.
     """
     try:
+        with Path(path).open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("torch writes checkpoints as zip files")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
+    except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError) as error:
         raise ValueError(f"--ckpt_path {path} is no checkpoint, or is damaged: it can not be read as one") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise ValueError(f"--ckpt_path {path} is no checkpoint of a lit_vae run: it holds no state_dict")

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from PIL import Image
 from torch import Tensor
+
+LINE_BREAKS = str.maketrans({mark: repr(mark)[1:-1] for mark in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"})
+"""Escapes all that some program takes for the end of a line."""
 
 
 class Rendering(ABC):
@@ -71,9 +75,7 @@ class Pictures(Rendering):
         return make_grid(images, nrow=columns, padding=2, pad_value=128)
 
     def save(self, path: str | Path) -> None:
-        from torchvision.io import write_png
-
-        write_png(self.grid(), str(path))
+        Image.fromarray(self.grid().permute(1, 2, 0).numpy()).save(path, format="PNG")
 
     def log(self, logger: Logger, key: str, step: int) -> None:
         if isinstance(logger, WandbLogger):
@@ -106,10 +108,10 @@ class Texts(Rendering):
 
     def lines(self) -> list[str]:
         """One line an example, line breaks escaped; a counterpart follows on a line of its own, marked ``->``."""
-        escaped = [text.replace("\n", "\\n") for text in self.texts]
+        escaped = [text.translate(LINE_BREAKS) for text in self.texts]
         if self.counterparts is None:
             return escaped
-        others = [text.replace("\n", "\\n") for text in self.counterparts]
+        others = [text.translate(LINE_BREAKS) for text in self.counterparts]
         return [line for pair in zip(escaped, others, strict=True) for line in (pair[0], f"-> {pair[1]}")]
 
     def save(self, path: str | Path) -> None:

@@ -1,0 +1,103 @@
+"""What a latent layer keeps, and how the draws choose."""
+
+import math
+
+import pytest
+import torch
+
+from lit_vae.distributions import Gaussian
+from lit_vae.latents import FromPrior, Latent, Layer, from_posterior, posterior_mean
+
+LAYER = Layer(0, "z", (4, 3))
+
+
+def gaussian(seed, *shape):
+    generator = torch.Generator().manual_seed(seed)
+    return Gaussian(*(torch.randn(shape, generator=generator) for _ in range(2)))
+
+
+@pytest.fixture
+def prior():
+    return gaussian(1, 2, 4, 3)
+
+
+@pytest.fixture
+def posterior():
+    return gaussian(2, 2, 4, 3)
+
+
+@pytest.fixture
+def noise():
+    return torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(3))
+
+
+def test_nats_of_a_layer_are_sums_over_its_elements(prior, posterior, noise):
+    latent = Latent(LAYER, posterior.push(noise), prior, posterior)
+
+    torch.testing.assert_close(latent.kl, latent.kl_elements.sum((1, 2)))
+    torch.testing.assert_close(latent.log_p, prior.log_prob(latent.z).sum((1, 2)))
+    torch.testing.assert_close(latent.log_q, posterior.log_prob(latent.z).sum((1, 2)))
+    torch.testing.assert_close(latent.log_weight, latent.log_p - latent.log_q)
+    assert latent.kl.shape == (2,)
+
+
+def test_the_mean_log_weight_is_minus_the_divergence(prior, posterior):
+    draws = [Latent(LAYER, posterior.push(torch.randn(2, 4, 3)), prior, posterior) for _ in range(1000)]
+
+    weights = torch.stack([latent.log_weight for latent in draws])
+
+    error = weights.std(0) / math.sqrt(1000)
+    assert ((weights.mean(0) + draws[0].kl).abs() < 4 * error).all()
+
+
+def test_the_mean_weight_of_draws_near_the_prior_is_one(prior):
+    posterior = Gaussian(prior.loc + 0.1, prior.log_scale + 0.05)
+    noise = torch.randn(20_000, 2, 4, 3)
+    z = posterior.push(noise)
+
+    weights = (prior.log_prob(z) - posterior.log_prob(z)).sum((2, 3)).exp()
+
+    one = Latent(LAYER, z[0], prior, posterior).log_weight.exp()
+    torch.testing.assert_close(weights[0], one)
+    assert ((weights.mean(0) - 1).abs() < 4 * weights.std(0) / math.sqrt(20_000)).all()
+
+
+def test_positions_that_do_not_exist_count_nothing(prior, posterior, noise):
+    mask = torch.tensor([[True, True, False, False], [True, False, False, True]])
+    latent = Latent(LAYER, posterior.push(noise), prior, posterior, mask)
+    hidden = ~mask.unsqueeze(-1)
+    z = latent.z.masked_fill(hidden, math.nan)
+    strange = Gaussian(posterior.loc.masked_fill(hidden, math.nan), posterior.log_scale)
+
+    masked = Latent(LAYER, z, prior, strange, mask)
+
+    for name in ("kl", "log_p", "log_q", "log_weight"):
+        assert torch.equal(getattr(masked, name), getattr(latent, name))
+    torch.testing.assert_close(latent.kl[0], latent.kl_elements[0, :2].sum())
+
+
+def test_a_layer_that_nothing_was_encoded_for_has_no_divergence(prior, noise):
+    latent = Latent(LAYER, prior.push(noise), prior, None)
+
+    assert latent.log_p.shape == (2,)
+    for name in ("kl", "log_q", "log_weight"):
+        with pytest.raises(ValueError, match="layer z was drawn from the prior alone"):
+            getattr(latent, name)
+
+
+def test_training_draws_from_the_posterior_and_reconstruction_takes_its_mean(prior, posterior, noise):
+    assert torch.equal(from_posterior(prior, posterior, noise, LAYER), posterior.push(noise))
+    assert torch.equal(posterior_mean(prior, posterior, noise, LAYER), posterior.mean)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+def test_generation_draws_from_the_prior_at_a_temperature(prior, noise, temperature):
+    z = FromPrior(temperature)(prior, None, noise, LAYER)
+
+    torch.testing.assert_close(z, prior.mean + temperature * prior.scale * noise)
+
+
+@pytest.mark.parametrize("temperature", [-0.1, math.nan])
+def test_a_temperature_below_nought_is_refused_with_its_flag(temperature):
+    with pytest.raises(ValueError, match="--temperature"):
+        FromPrior(temperature)

@@ -1,0 +1,113 @@
+"""What the sources of noise promise."""
+
+import pytest
+import torch
+from scipy.stats import kstest
+
+from lit_vae.noise import IndexedNoise, StreamNoise, open_interval, stream_seed
+
+MAKERS = {
+    "stream": lambda size: StreamNoise(3, 1, 4),
+    "indexed": lambda size: IndexedNoise(torch.arange(size)),
+}
+
+
+@pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())
+def make(request):
+    return request.param
+
+
+def test_normal_noise_is_standard_normal(make):
+    noise = make(50).normal([50, 40, 20])
+
+    assert noise.shape == (50, 40, 20)
+    assert noise.dtype == torch.float32
+    assert kstest(noise.flatten().numpy(), "norm").pvalue > 1e-3
+
+
+def test_uniform_noise_lies_strictly_inside_its_interval(make):
+    noise = make(50).uniform([50, 40, 20])
+
+    assert noise.dtype == torch.float32
+    assert noise.min() > 0
+    assert noise.max() < 1
+    assert kstest(noise.flatten().numpy(), "uniform").pvalue > 1e-3
+
+
+def test_both_ends_of_the_interval_are_open():
+    ends = open_interval(torch.tensor([0.0, 1 - 2.0**-24]))
+
+    assert ends[0] > 0
+    assert ends[1] < 1
+    assert torch.logit(ends).isfinite().all()
+
+
+def test_the_same_key_gives_the_same_noise_and_the_next_call_other_noise(make):
+    first, again = make(3), make(3)
+
+    draws = [first.normal([3, 5]), first.normal([3, 5])]
+
+    assert torch.equal(draws[0], again.normal([3, 5]))
+    assert not torch.equal(*draws)
+
+
+def test_noise_without_an_axis_of_its_own_is_one_number_an_example(make):
+    assert make(4).normal([4]).shape == make(4).uniform([4]).shape == (4,)
+
+
+@torch.no_grad()
+def test_indexed_noise_depends_on_neither_the_other_examples_nor_their_order():
+    index = torch.tensor([5, 900, 2, 7])
+    together = IndexedNoise(index)
+    normal, uniform = together.normal([4, 3, 2]), together.uniform([4, 6])
+
+    for position, example in enumerate(index):
+        alone = IndexedNoise(example.unsqueeze(0))
+
+        assert torch.equal(alone.normal([1, 3, 2])[0], normal[position])
+        assert torch.equal(alone.uniform([1, 6])[0], uniform[position])
+
+
+def test_examples_and_seeds_have_noise_of_their_own():
+    index = torch.arange(2000)
+
+    noise, other = (IndexedNoise(index, seed).normal([2000, 1]).squeeze(1) for seed in (0, 1))
+
+    assert len(noise.unique()) == 2000
+    assert abs(torch.corrcoef(torch.stack([noise, other]))[0, 1]) < 0.1
+    assert abs(torch.corrcoef(torch.stack([noise[1:], noise[:-1]]))[0, 1]) < 0.1
+
+
+def test_indexed_noise_of_another_number_of_examples_is_refused():
+    with pytest.raises(ValueError, match=r"2 examples.*\[3, 5\]"):
+        IndexedNoise(torch.arange(2)).normal([3, 5])
+
+
+def test_a_negative_seed_is_refused_with_its_flag():
+    with pytest.raises(ValueError, match="--seed"):
+        IndexedNoise(torch.arange(2), seed=-1)
+
+
+def test_no_examples_have_no_noise():
+    assert IndexedNoise(torch.arange(0)).normal([0, 3]).shape == (0, 3)
+
+
+def test_near_keys_give_unrelated_streams():
+    keys = [
+        (seed, rank, epoch, step) for seed in range(3) for rank in range(3) for epoch in range(3) for step in range(3)
+    ]
+
+    noise = torch.stack([StreamNoise(*key).normal([400]) for key in keys])
+
+    assert len({stream_seed(*key) for key in keys}) == len(keys)
+    others = torch.corrcoef(noise) - torch.eye(len(keys))
+    assert others.abs().max() < 0.25
+
+
+def test_a_stream_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+
+    StreamNoise(0).normal([100])
+    IndexedNoise(torch.arange(3)).uniform([3, 4])
+
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,103 @@
+"""What the integers of a batch stand for, there and back."""
+
+import json
+
+import pytest
+import torch
+
+from lit_vae.rendering import Pictures, Texts
+from lit_vae.symbols import Pixels, Tokens, restore
+from lit_vae.tokenizers import BPE, Bytes, Characters, Words
+
+TRAINERS = {"bytes": Bytes(), "characters": Characters(), "words": Words(), "bpe": BPE(vocabulary=270)}
+TEXTS = ["a cat sat", "a mat", "the cat"]
+
+
+@pytest.fixture(params=TRAINERS.values(), ids=TRAINERS.keys())
+def tokens(request):
+    return Tokens("lines", request.param.train(TEXTS), max_length=12)
+
+
+@pytest.mark.parametrize("num_values", [2, 3, 17, 255, 256])
+def test_every_grey_level_comes_back_from_a_picture(num_values):
+    pixels = Pixels("grey", num_values, (1, 1, num_values))
+    levels = torch.arange(num_values, dtype=torch.uint8).view(1, 1, 1, -1)
+
+    pictures = pixels.render(levels)
+
+    assert pictures.images.dtype == torch.uint8
+    assert (pictures.images[..., 0].item(), pictures.images[..., -1].item()) == (0, 255)
+    assert torch.equal(pixels.parse(pictures), levels)
+
+
+def test_more_levels_than_a_picture_shows_become_the_nearest():
+    pixels = Pixels("deep", 4096, (1, 1, 3))
+
+    pictures = pixels.render(torch.tensor([0, 2048, 4095], dtype=torch.int32).view(1, 1, 1, 3))
+
+    assert pictures.images.flatten().tolist() == [0, 128, 255]
+    assert pixels.parse(pictures).dtype == torch.int32
+    assert pixels.parse(pictures).flatten().tolist() == [0, 2056, 4095]
+
+
+def test_hidden_pixels_show_as_black():
+    pixels = Pixels("grey", 256, (1, 1, 3))
+    mask = torch.tensor([True, False, True]).view(1, 1, 1, 3)
+
+    pictures = pixels.render(torch.full((1, 1, 1, 3), 200, dtype=torch.uint8), mask)
+
+    assert pictures.images.flatten().tolist() == [200, 0, 200]
+
+
+def test_texts_come_back(tokens):
+    x, mask = tokens.parse(Texts(TEXTS))
+
+    assert x.dtype == torch.int64
+    assert tokens.render(x, mask).texts == TEXTS
+    assert tokens.render(x).texts == TEXTS
+    assert x[~mask].tolist() == [tokens.tokenizer.end] * int((~mask).sum())
+    assert (x[mask] == tokens.tokenizer.end).sum() == len(TEXTS)
+
+
+def test_a_text_is_cut_at_its_first_end_symbol(tokens):
+    end = tokens.tokenizer.end
+    word = tokens.tokenizer.encode("cat")
+
+    texts = tokens.render(torch.tensor([[*word, end, *word], [end, *word, *word]])).texts
+
+    assert texts == ["cat", ""]
+
+
+def test_open_lengths_are_filled_with_the_longest(tokens):
+    assert tokens.fill((None,)) == (12,)
+    assert tokens.fill((None, 3)) == (12, 3)
+    assert Pixels("grey", 4, (1, 5, 6)).fill((5, 6)) == (5, 6)
+
+
+def test_symbols_come_back_from_plain_values(tokens):
+    for symbols in (tokens, Pixels("grey", 17, (1, 8, 8))):
+        state = json.loads(json.dumps(symbols.state()))
+
+        again = restore(state)
+
+        assert (again.name, again.num_values, again.shape) == (symbols.name, symbols.num_values, symbols.shape)
+        assert again.suffix == symbols.suffix
+        assert again.state() == symbols.state()
+    assert restore(tokens.state()).tokenizer.encode("a cat") == tokens.tokenizer.encode("a cat")
+
+
+def test_symbols_agree_that_stand_for_the_same_whatever_they_are_called():
+    grey, renamed, coarser = Pixels("a", 256, (1, 8, 8)), Pixels("b", 256, (1, 8, 8)), Pixels("a", 16, (1, 8, 8))
+    letters, words = (trainer.train(TEXTS) for trainer in (Characters(), Words()))
+
+    assert grey.agrees_with(renamed)
+    assert not grey.agrees_with(coarser)
+    assert Tokens("a", words, 5).agrees_with(Tokens("b", Words().train(TEXTS), 9))
+    assert not Tokens("a", words, 5).agrees_with(Tokens("a", letters, 5))
+    assert not Tokens("a", words, 5).agrees_with(Tokens("a", Words().train(["other words"]), 5))
+    assert not grey.agrees_with(Tokens("a", words, 5))
+
+
+def test_a_rendering_is_of_the_kind_that_its_file_is(tokens):
+    assert tokens.suffix == Texts.suffix == ".txt"
+    assert Pixels("grey", 4, (1, 5, 6)).suffix == Pictures.suffix == ".png"
