@@ -24,4 +24,5 @@ class Decoding:
             )
 
 
+PLAIN = Decoding()
 GREEDY = Decoding(temperature=0.0)

@@ -1,6 +1,7 @@
 """Distributions that torch lacks: what heads return and what latents are made of."""
 
 from lit_vae.distributions.base import SymbolDistribution
+from lit_vae.distributions.factorized import FactorizedPixels
 from lit_vae.distributions.gaussian import Gaussian
 from lit_vae.distributions.precision import at_least_float32
 from lit_vae.distributions.tokens_autoregressive import AutoregressiveTokens, CausalNetwork
@@ -9,6 +10,7 @@ from lit_vae.distributions.tokens_factorized import FactorizedTokens
 __all__ = [
     "AutoregressiveTokens",
     "CausalNetwork",
+    "FactorizedPixels",
     "FactorizedTokens",
     "Gaussian",
     "SymbolDistribution",

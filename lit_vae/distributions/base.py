@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from lit_vae.decoding import Decoding
+from lit_vae.decoding import PLAIN, Decoding
 from lit_vae.noise import Noise, StreamNoise
 
 
@@ -23,7 +23,7 @@ class SymbolDistribution(Distribution, ABC):
         event_shape: Shape of one example, E.
     """
 
-    arg_constraints = {}
+    arg_constraints = {}  # noqa: RUF012 - torch's name for "validates nothing here"
 
     def __init__(self, batch: int, event_shape: tuple[int, ...]) -> None:
         super().__init__(torch.Size([batch]), torch.Size(event_shape), validate_args=False)
@@ -48,7 +48,7 @@ class SymbolDistribution(Distribution, ABC):
     def sample(
         self,
         sample_shape: Sequence[int] = (),
-        decoding: Decoding = Decoding(),
+        decoding: Decoding = PLAIN,
         noise: Noise | None = None,
     ) -> Tensor:
         """Independent draws, [*sample_shape, B, *E], integer.
