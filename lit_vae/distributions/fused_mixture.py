@@ -132,11 +132,11 @@ def _log_prob(
 @_log_prob.register_fake
 def _(
     params: Tensor,
-    codes: Tensor,  # noqa: ARG001
-    num_values: int,  # noqa: ARG001
-    components: int,  # noqa: ARG001
-    autoregressive: bool,  # noqa: ARG001
-    floor: float,  # noqa: ARG001
+    codes: Tensor,
+    num_values: int,
+    components: int,
+    autoregressive: bool,
+    floor: float,
     differentiate: bool,
 ) -> tuple[Tensor, Tensor]:
     return _outputs(_dense(params), differentiate)
@@ -164,12 +164,12 @@ def _gradient(
 @_gradient.register_fake
 def _(
     params: Tensor,
-    codes: Tensor,  # noqa: ARG001
-    weights: Tensor,  # noqa: ARG001
-    num_values: int,  # noqa: ARG001
-    components: int,  # noqa: ARG001
-    autoregressive: bool,  # noqa: ARG001
-    floor: float,  # noqa: ARG001
+    codes: Tensor,
+    weights: Tensor,
+    num_values: int,
+    components: int,
+    autoregressive: bool,
+    floor: float,
 ) -> Tensor:
     return torch.empty_like(_dense(params))
 
@@ -187,7 +187,7 @@ def _weigh(gradient: Tensor, weights: Tensor) -> Tensor:
 
 
 @_weigh.register_fake
-def _(gradient: Tensor, weights: Tensor) -> Tensor:  # noqa: ARG001
+def _(gradient: Tensor, weights: Tensor) -> Tensor:
     return torch.empty_like(gradient)
 
 
@@ -224,7 +224,7 @@ def _outputs(params: Tensor, differentiate: bool) -> tuple[Tensor, Tensor]:
 
 
 def _tiles(of: Tensor, most: int) -> Iterator[tuple[slice, slice]]:
-    """Where to cut [examples, pixels]: some whole examples or a part of one at a time, of ``most`` pixels, at least 1."""
+    """Cuts of [examples, pixels]: some whole examples or a part of one at a time, of ``most`` pixels, at least 1."""
     batch, pixels = of.shape
     if pixels <= most:
         examples, span = most // pixels, pixels

@@ -11,7 +11,8 @@ from lit_vae.decoding import Decoding
 from lit_vae.distributions.base import SymbolDistribution
 from lit_vae.distributions.choice import choose, temper
 from lit_vae.distributions.discretized import WIDEST, log_mass, mode
-from lit_vae.distributions.families import Family
+from lit_vae.distributions.families import Family, Logistic
+from lit_vae.distributions.fused_mixture import LOWEST_FLOOR, mixture_log_prob
 from lit_vae.distributions.grid import Grid, widest_float
 from lit_vae.distributions.mixture_layout import MixtureLayout, coefficients_of
 from lit_vae.distributions.precision import at_least_float32
@@ -57,17 +58,16 @@ class DiscretizedMixture(SymbolDistribution):
         log_scale: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> None:
-        raw = at_least_float32(raw)
         batch, height, width, _ = raw.shape
         super().__init__(batch, (layout.channels, height, width))
+        self.layout = layout
         self.family = family
         self.grid = Grid(num_values)
         self.mask = mask
-        self._parts = layout.split(raw)
+        self._raw = raw
+        self._link = link
         self._log_scale = log_scale
-        if self._parts.scales is not None:
-            assert link is not None, "scales of the raw output need a link"
-            self._log_scale = link.log_scale(self._parts.scales)
+        self._parts = layout.split(at_least_float32(raw))
         if mask is not None and self._parts.coefficients is not None and bool((mask[:, 1:] & ~mask[:, :-1]).any()):
             raise ValueError(
                 "the mask hides a channel of a pixel but not those after it, whose likelihood depends on it: "
@@ -83,6 +83,9 @@ class DiscretizedMixture(SymbolDistribution):
     @property
     def log_scales(self) -> Tensor:
         """Log-scale of each term, [B, H, W, C, K]."""
+        if self._parts.scales is not None:
+            assert self._link is not None, "scales of the raw output need a link"
+            return self._link.log_scale(self._parts.scales)
         assert self._log_scale is not None, "scales come from the raw output or beside it"
         return self._log_scale.to(self._parts.means.dtype).expand_as(self._parts.means)
 
@@ -92,9 +95,24 @@ class DiscretizedMixture(SymbolDistribution):
         return batch, height, width
 
     def log_prob(self, value: Tensor) -> Tensor:
-        observed = None if self.mask is None else self.mask.movedim(1, -1)
-        nats = self._log_pixels(value.movedim(1, -1), observed)
+        floor = self._floor_of_plain_logistics
+        if floor is not None and (self.mask is None or bool((self.mask == self.mask[:, :1]).all())):
+            components, autoregressive = self.layout.components, self.layout.autoregressive
+            nats = mixture_log_prob(self._raw, value, self.grid.num_values, components, autoregressive, floor)
+            if self.mask is not None:
+                nats = nats.masked_fill(~self.mask[:, 0], 0.0)
+        else:
+            observed = None if self.mask is None else self.mask.movedim(1, -1)
+            nats = self._log_pixels(value.movedim(1, -1), observed)
         return nats.flatten(1).sum(1)
+
+    @property
+    def _floor_of_plain_logistics(self) -> float | None:
+        """Smallest log-scale, where the family and its scales are those of which there is a fast log-likelihood."""
+        if not (isinstance(self.family, Logistic) and self.layout.scale_per_pixel and self._raw.device.type != "mps"):
+            return None
+        assert self._link is not None, "scales of the raw output need a link"
+        return self._link.floor if self._link.form == "exp" and self._link.floor >= LOWEST_FLOOR else None
 
     def _log_pixels(self, codes: Tensor, observed: Tensor | None = None) -> Tensor:
         """log p of each pixel, [B, H, W, *], nats, from codes [B, H, W, *, C]; hidden channels count nothing."""
@@ -137,7 +155,7 @@ class DiscretizedMixture(SymbolDistribution):
     def mode(self) -> Tensor:
         """The heaviest component's mode, channel by channel, [B, C, H, W], integer."""
 
-        def level(channel: int, centre: Tensor, log_scale: Tensor) -> Tensor:  # noqa: ARG001 - the same for all
+        def level(channel: int, centre: Tensor, log_scale: Tensor) -> Tensor:
             return mode(self.family, self.grid, centre, log_scale)
 
         return self._unroll(self.log_weights.argmax(-1), level)
