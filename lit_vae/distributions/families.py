@@ -62,29 +62,46 @@ class Logistic(Family):
 class Normal(Family):
     """The normal distribution.
 
-    Two log-survivals are subtracted in float64: float32 holds too few digits of their difference.
+    Two log-survivals are subtracted in float64: float32 holds too few digits of their difference. The far end is taken
+    from the width, so that the derivatives of the two ends cancel in float64 too.
     """
 
     def log_interval(self, near: Tensor, far: Tensor, width: Tensor) -> Tensor:
-        near64, width64 = near.to(widest_float(near.device)), width.to(widest_float(near.device))
-        beyond = torch.special.log_ndtr(-near64)
-        drop = beyond - torch.special.log_ndtr(-(near64 + width64))
+        inner, extent = near.to(widest_float(near.device)), width.to(widest_float(near.device))
+        beyond = self.log_survival(inner)
+        drop = beyond - self.log_survival(inner + extent)
         return (beyond + torch.log(-torch.expm1(-drop))).to(near.dtype)
 
     def log_survival(self, start: Tensor) -> Tensor:
-        return torch.special.log_ndtr(-start)
+        return _NormalLogSurvival.apply(start)
 
     def draw(self, noise: Noise, shape: Sequence[int]) -> Tensor:
         return noise.normal(shape)
+
+
+class _NormalLogSurvival(torch.autograd.Function):
+    """Log-mass of the standard normal beyond a point, [*]; torch's own derivative of it fails in the tail."""
+
+    @staticmethod
+    def forward(ctx: Any, start: Tensor) -> Tensor:
+        ctx.save_for_backward(start)
+        return torch.special.log_ndtr(-start)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (start,) = ctx.saved_tensors
+        return -gradient * math.sqrt(2 / math.pi) / torch.special.erfcx(start * math.sqrt(0.5))
 
 
 class Laplace(Family):
     """The Laplace distribution, density exp(-|t|) / 2."""
 
     def log_interval(self, near: Tensor, far: Tensor, width: Tensor) -> Tensor:
-        astride = -(torch.expm1(near.clamp(max=0.0)) + torch.expm1(-far))
+        inner, extent = near.to(widest_float(near.device)), width.to(widest_float(near.device))
+        astride = -(torch.expm1(inner.clamp(max=0.0)) + torch.expm1(-(inner + extent)))
         aside = torch.log(-torch.expm1(-width)) - near
-        return torch.where(near < 0, torch.log(torch.where(near < 0, astride, 1.0)), aside) - LN2
+        return torch.where(near < 0, torch.where(near < 0, astride, 1.0).log().to(near.dtype), aside) - LN2
 
     def log_survival(self, start: Tensor) -> Tensor:
         before = torch.log1p(-0.5 * torch.exp(start.clamp(max=0.0)))
