@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from lit_vae.batch import Batch
 from lit_vae.data.dataset import SymbolDataset
+from lit_vae.noise import stream_seed
 
 
 def as_is(batch: Any) -> Any:
@@ -30,7 +31,9 @@ class ResumableSampler(DistributedSampler[Batch]):
 
     def __init__(self, dataset: SymbolDataset, trainer: Trainer | None, shuffle: bool) -> None:
         world, rank = (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
-        super().__init__(dataset, world, rank, shuffle, seed=int(os.environ.get("PL_GLOBAL_SEED", "0")))
+        # torch shuffles by seed + epoch: a seed as it is would share its epochs with the next one
+        seed = stream_seed(int(os.environ.get("PL_GLOBAL_SEED", "0")))
+        super().__init__(dataset, world, rank, shuffle, seed)
         self.set_epoch(0 if trainer is None else trainer.current_epoch)
         self.start = 0
 
