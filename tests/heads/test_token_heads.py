@@ -189,15 +189,16 @@ def test_features_reach_the_scores_at_once(causal_head):
 
 @torch.no_grad()
 def test_word_dropout_works_in_training_alone():
-    head = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, word_dropout=0.9)
+    torch.manual_seed(0)
+    head = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, word_dropout=0.5)
     distribution, x = head(features_of_one(1)), ALL_TEXTS[5:6]
 
     noisy = torch.stack([distribution.log_prob(x) for _ in range(8)])
     head.eval()
     quiet = torch.stack([distribution.log_prob(x) for _ in range(8)])
 
-    assert noisy.std() > 0
-    assert quiet.std() == 0
+    assert len(noisy.unique()) > 1
+    assert len(quiet.unique()) == 1
 
 
 def test_tied_tables_are_one_parameter_and_free_ones_two():
