@@ -20,6 +20,9 @@ from lit_vae.noise import Noise
 
 LN2 = math.log(2.0)
 
+Rule = tuple[tuple[float, float], ...]
+"""Nodes on [-1, 1] and weights that add up to 1."""
+
 
 class Family(ABC):
     """A symmetric distribution of centre 0 and scale 1."""
@@ -134,6 +137,8 @@ class StudentT(Family):
                 f"got {degrees}"
             )
         self.degrees = degrees
+        nodes, weights = np.polynomial.legendre.leggauss(8 + 5 * degrees // 4)
+        self._rule: Rule = tuple(zip(nodes.tolist(), (weights / 2).tolist(), strict=True))
         self._log_constant = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - 0.5 * math.log(math.pi)
 
     def log_interval(self, near: Tensor, far: Tensor, width: Tensor) -> Tensor:
@@ -166,24 +171,23 @@ class StudentT(Family):
         log_mass = self._log_constant + stretch.log()
         if power == 0:
             return log_mass
-        return log_mass + power * middle.sin().log() + _MeanPower.apply(middle, stretch / 2, power).log()
+        return log_mass + power * middle.sin().log() + _MeanPower.apply(middle, stretch / 2, power, self._rule).log()
 
 
 class _MeanPower(torch.autograd.Function):
     """Mean of (sin(a) / sin(middle)) ** power over middle - half < a < middle + half, [*], with its two derivatives.
 
-    The ratio stays near 1 where the sine itself would underflow.
+    The ratio stays near 1 where the sine itself would underflow. The mean is taken by a quadrature rule.
     """
 
     @staticmethod
-    def forward(ctx: Any, middle: Tensor, half: Tensor, power: int) -> Tensor:
+    def forward(ctx: Any, middle: Tensor, half: Tensor, power: int, rule: Rule) -> Tensor:
         sine, slope = middle.sin(), middle.tan().reciprocal()
         mean, by_middle, by_half = (torch.zeros_like(half) for _ in range(3))
-        nodes, weights = np.polynomial.legendre.leggauss(9 + 5 * power // 4)
-        for node, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
+        for node, weight in rule:
             cos, sin = (node * half).cos(), (node * half).sin()
             ratio = (cos + slope * sin).clamp(min=0.0)
-            lower = 0.5 * weight * ratio ** (power - 1)
+            lower = weight * ratio ** (power - 1)
             mean += lower * ratio
             by_middle -= lower * sin
             by_half += node * lower * (slope * cos - sin)
@@ -192,6 +196,6 @@ class _MeanPower(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         by_middle, by_half = ctx.saved_tensors
-        return gradient * by_middle, gradient * by_half, None
+        return gradient * by_middle, gradient * by_half, None, None

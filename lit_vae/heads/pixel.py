@@ -67,6 +67,14 @@ class PixelHead(DecoderHead):
         self.embed_width = self.channels
         self.positions = (height, breadth)
         self.output = nn.Conv2d(width, parameters, kernel_size, padding=kernel_size // 2)
+        self._start_quietly()
+
+    @torch.no_grad()
+    def _start_quietly(self) -> None:
+        """At first the features say little, so that the bias decides what the distributions are."""
+        assert self.output.bias is not None, "the output convolution has a bias"
+        self.output.weight.mul_(0.1)
+        self.output.bias.zero_()
 
     def embed(self, batch: Batch) -> Tensor:
         """Grey levels scaled to [-1, 1], zero where nothing is observed, [B, H, W, C]."""

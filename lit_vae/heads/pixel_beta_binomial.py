@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from lit_vae.distributions.factorized import BetaBinomialPixels
@@ -31,10 +30,6 @@ class BetaBinomialPixelHead(PixelHead):
     def __init__(self, width: int, num_values: int, shape: Sequence[int | None], kernel_size: int = 1) -> None:
         channels = picture_shape(type(self).__name__, shape)[0]
         super().__init__(width, num_values, shape, 2 * channels, kernel_size)
-        with torch.no_grad():
-            self.output.weight.mul_(0.1)
-            if self.output.bias is not None:
-                self.output.bias.zero_()
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> BetaBinomialPixels:
         return BetaBinomialPixels(self.project(features), self.num_values, mask)

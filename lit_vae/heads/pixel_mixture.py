@@ -89,10 +89,8 @@ class MixturePixelHead(PixelHead):
 
     @torch.no_grad()
     def _spread_out(self) -> None:
-        """Means evenly over the range, wide scales, and features that say little yet."""
-        assert self.output.bias is not None
-        self.output.weight.mul_(0.1)
-        self.output.bias.zero_()
+        """Means evenly over the range, and wide scales."""
+        assert self.output.bias is not None, "the output convolution has a bias"
         parts, components = self.layout.split(self.output.bias), self.layout.components
         parts.means.copy_((2 * torch.arange(components) + 1) / components - 1)
         if parts.scales is not None:
