@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import sys
 import traceback
@@ -13,9 +14,14 @@ VERBS = {
     "test": ("the bound on the test split: --ckpt_path RUN", "lit_vae.cli.train:test"),
     "sample": ("pictures or texts from the prior: --ckpt_path RUN --num 64", "lit_vae.cli.show:sample"),
     "reconstruct": ("examples beside their reconstructions: --ckpt_path RUN", "lit_vae.cli.show:reconstruct"),
+    "heads": ("the decoder heads: data, numbers, unit, when to use which", "lit_vae.cli.heads:show"),
     "configs": ("the packaged configs, with a line on each", "lit_vae.cli.configs:show"),
 }
 """Each verb: what it does, and the function that does it."""
+
+CHANGE = "change --run_dir or --out"
+BLOCKED = (errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EROFS)
+"""Reasons why a file cannot be written where the user wants it."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if words[0] not in VERBS:
         return fail(f"there is no verb '{words[0]}'{near(words[0], list(VERBS))}; python -m lit_vae --help lists them")
+    if "" not in sys.path:
+        sys.path.append("")  # a user's own module beside the config, which the console script would not find
     module, function = VERBS[words[0]][1].split(":")
     try:
         getattr(importlib.import_module(module), function)(words[1:])
@@ -44,6 +52,9 @@ def main(argv: list[str] | None = None) -> int:
         if wants_traceback:
             traceback.print_exc()
         return fail(message(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -63,16 +74,15 @@ def near(word: str, known: list[str]) -> str:
     return f"; near misses: {', '.join(misses)}" if misses else ""
 
 
-def message(error: BaseException) -> str:
+def message(error: Exception) -> str:
     """One message for an error, in the user's words."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        hint = ": free some room, or change --run_dir or --out" if error.errno in (13, 28, 30) else ""
-        return f"{error.strerror}: {error.filename}{hint}"
     text = str(error).strip()
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename}{': free some room, or ' + CHANGE if error.errno in BLOCKED else ''}"
     if "PytorchStreamWriter" in text or "unexpected pos" in text:
-        return f"a checkpoint could not be written: is the disk full? free some room, or change --run_dir ({text})"
-    known = isinstance(error, (ValueError, OSError, LookupError)) and text
-    return text if known else f"{type(error).__name__}: {text} (--traceback shows where)"
+        return f"a checkpoint could not be written: is the disk full? free some room, or {CHANGE} ({text})"
+    known = isinstance(error, ValueError | OSError) or type(error).__name__ == "MisconfigurationException"
+    return text if known and text else f"{type(error).__name__}: {text} (--traceback shows where)"
 
 
 def fail(text: str) -> int:

@@ -26,11 +26,17 @@ class DecoderHead(nn.Module, ABC):
         embed_width: Channels of :meth:`embed`.
         positions: S, the positions of the features: (H, W) for images, (None,) for text.
         rate_name: The entry of :meth:`report` that a progress bar shows, such as ``bits_per_dim``.
+        data: The data it is for, a phrase.
+        numbers: How many numbers describe a pixel or a token, a formula of C channels, K components, V values.
+        when: When to use it, a phrase. The three make a row of ``python -m lit_vae heads``.
     """
 
     embed_width: int
     positions: tuple[int | None, ...]
     rate_name: str
+    data: str = ""
+    numbers: str = ""
+    when: str = ""
 
     def __init__(self, width: int, num_values: int, shape: Sequence[int | None]) -> None:
         super().__init__()

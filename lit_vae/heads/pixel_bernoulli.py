@@ -20,6 +20,10 @@ class BernoulliPixelHead(PixelHead):
         kernel_size: Of the output convolution; odd.
     """
 
+    data = "binary pixels"
+    numbers = "C"
+    when = "two grey levels"
+
     most_values = 2
 
     def __init__(self, width: int, num_values: int, shape: Sequence[int | None], kernel_size: int = 1) -> None:

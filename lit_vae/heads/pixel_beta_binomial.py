@@ -25,6 +25,10 @@ class BetaBinomialPixelHead(PixelHead):
         bits back coding, https://arxiv.org/abs/1901.04866.
     """
 
+    data = "pixels, 2 to 256 grey levels"
+    numbers = "2 C"
+    when = "low bit depths in two numbers a symbol"
+
     most_values = 256
 
     def __init__(self, width: int, num_values: int, shape: Sequence[int | None], kernel_size: int = 1) -> None:

@@ -40,6 +40,10 @@ class L2PixelHead(PixelHead):
         https://arxiv.org/abs/2006.13202; here with the mass of the grey level in place of the density.
     """
 
+    data = "pixels, 2 to 65536 grey levels"
+    numbers = "C"
+    when = "squared error: the picture itself is wanted"
+
     running_variance: Tensor
     batches: Tensor
 

@@ -10,4 +10,8 @@ class LaplacePixelHead(MixturePixelHead):
     With ``components: 1`` and a fixed scale, what users mean by an L1 loss.
     """
 
+    data = "pixels, 2 to 65536 grey levels"
+    numbers = "K (1 + 2 C + C (C - 1) / 2)"
+    when = "sharp peaks: flat regions with edges"
+
     family = Laplace()

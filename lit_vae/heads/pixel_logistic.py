@@ -11,4 +11,8 @@ class LogisticPixelHead(MixturePixelHead):
         Salimans et al., 2017, PixelCNN++, https://arxiv.org/abs/1701.05517.
     """
 
+    data = "pixels, 2 to 65536 grey levels"
+    numbers = "K (1 + 2 C + C (C - 1) / 2)"
+    when = "the first choice for pictures"
+
     family = Logistic()

@@ -10,4 +10,8 @@ class NormalPixelHead(MixturePixelHead):
     With ``components: 1`` the plain discretized normal.
     """
 
+    data = "pixels, 2 to 65536 grey levels"
+    numbers = "K (1 + 2 C + C (C - 1) / 2)"
+    when = "lighter tails than logistics; K = 1 for a plain Gaussian likelihood"
+
     family = Normal()

@@ -24,6 +24,10 @@ class SoftmaxPixelHead(PixelHead):
         van den Oord et al., 2016, Pixel recurrent neural networks, https://arxiv.org/abs/1601.06759.
     """
 
+    data = "pixels, best for few grey levels"
+    numbers = "C V"
+    when = "any shape of distribution, much data"
+
     def __init__(self, width: int, num_values: int, shape: Sequence[int | None], kernel_size: int = 1) -> None:
         channels = picture_shape(type(self).__name__, shape)[0]
         super().__init__(width, num_values, shape, channels * num_values, kernel_size)

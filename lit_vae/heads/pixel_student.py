@@ -21,6 +21,10 @@ class StudentTPixelHead(MixturePixelHead):
         ValueError: If an argument is out of its range.
     """
 
+    data = "pixels, 2 to 65536 grey levels"
+    numbers = "K (1 + 2 C + C (C - 1) / 2)"
+    when = "outliers, with tails to choose"
+
     def __init__(
         self, width: int, num_values: int, shape: Sequence[int | None], degrees: int = 4, **options: Any
     ) -> None:

@@ -41,6 +41,10 @@ class LSTMTokenHead(TokenHead):
         al., 2019, https://arxiv.org/abs/1901.05534.
     """
 
+    data = "tokens"
+    numbers = "V"
+    when = "sentences: each token given those before it"
+
     def __init__(
         self,
         width: int,

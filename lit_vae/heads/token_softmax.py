@@ -23,6 +23,10 @@ class SoftmaxTokenHead(TokenHead):
         ValueError: If ``shape`` is no text.
     """
 
+    data = "tokens"
+    numbers = "V"
+    when = "all tokens at once; the latent has to carry everything"
+
     def __init__(
         self, width: int, num_values: int, shape: Sequence[int | None], embed_width: int = 128, tied: bool = True
     ) -> None:
