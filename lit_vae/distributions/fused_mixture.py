@@ -272,6 +272,9 @@ class _Scratch:
         self.edges, self.sigmoids = torch.empty(2, 2, *rows, dtype=dtype, device=device)
         self.joint = torch.empty(rows[1:], dtype=dtype, device=device)
         self.centre, self.distance, self.squashed = torch.empty(3, *rows[1:], dtype=torch.float64, device=device)
+        self.one = torch.ones((), dtype=torch.float64, device=device)
+        slopes = [self.coefficients[coefficients_of(i)].unbind() for i in range(layout.channels)]
+        self.channels = list(zip(self.means, slopes, *self.edges, strict=True))
         self.x = torch.empty(0)
         self.least = 0.0
 
@@ -311,15 +314,15 @@ class _Scratch:
 
     def _measure(self, lower: Tensor, upper: Tensor) -> None:
         """The distances from a mean up to the upper edges, and from the lower edges up to the mean, [2, C, K, n]."""
-        one = torch.ones((), dtype=torch.float64, device=lower.device)
-        for i in range(self.layout.channels):
-            self.centre.copy_(self.means[i])
-            for j, raw in enumerate(self.coefficients[coefficients_of(i)]):
+        x = self.x.unbind()
+        for (mean, slopes, to_upper, to_lower), low, high in zip(self.channels, lower, upper, strict=True):
+            self.centre.copy_(mean)
+            for raw, earlier in zip(slopes, x, strict=False):
                 torch.tanh(self.squashed.copy_(raw), out=self.squashed)
-                self.centre.addcmul_(self.squashed, self.x[j])
-                raw.copy_(torch.addcmul(one, self.squashed, self.squashed, value=-1.0, out=self.squashed))
-            self.edges[0, i].copy_(torch.sub(upper[i], self.centre, out=self.distance))
-            self.edges[1, i].copy_(self.centre.sub_(lower[i]))
+                self.centre.addcmul_(self.squashed, earlier)
+                raw.copy_(torch.addcmul(self.one, self.squashed, self.squashed, value=-1.0, out=self.squashed))
+            to_upper.copy_(torch.sub(high, self.centre, out=self.distance))
+            to_lower.copy_(self.centre.sub_(low))
 
     def _mix(self) -> Tensor:
         """Log of the mixture of joint masses, [n]; leaves the responsibilities, and the gradient of the logits."""
@@ -341,10 +344,10 @@ class _Scratch:
     def differentiate(self, floor: float) -> None:
         """Put the gradient of :meth:`log_prob` in place of the parameters."""
         torch.sub(self.sigmoids[0], self.sigmoids[1], out=self.means).mul_(self.inverse).mul_(self.joint)
-        x = self.x.to(self.means.dtype)
-        for i in range(self.layout.channels):
-            for j, slope in enumerate(self.coefficients[coefficients_of(i)]):
-                slope.mul_(self.means[i]).mul_(x[j])
+        x = self.x.to(self.means.dtype).unbind()
+        for mean, slopes, *_ in self.channels:
+            for slope, earlier in zip(slopes, x, strict=False):
+                slope.mul_(mean).mul_(earlier)
         below = self.log_scales < floor if self.least < floor else None
         self.edges.addcmul_(self.edges, self.sigmoids, value=-1.0)
         torch.addcdiv(self.half, self.half, self.tanh, value=-1.0, out=self.log_scales)
