@@ -39,7 +39,7 @@ class StreamNoise(Noise):
     """One stream for the whole batch.
 
     Args:
-        key: Non-negative integers that name the stream: seed, rank, epoch, step.
+        key: Non-negative integers that name the stream: seed, rank, step, batch.
         device: Where the numbers are made. The same key gives other numbers on another kind of device.
     """
 

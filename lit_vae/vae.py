@@ -152,7 +152,7 @@ class LitVAE(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss, []."""
-        key = (self._seed, self.global_rank, self.current_epoch, batch_idx)
+        key = (self._seed, self.global_rank, self.global_step, batch_idx)
         torch.manual_seed(stream_seed(*key))  # dropout alone uses the global generator: now it resumes, too
         terms = self.terms(batch, StreamNoise(*key, device=self.device))
         nelbo, examples = terms.nelbo.detach().sum(), torch.tensor(len(batch))
@@ -225,7 +225,12 @@ class LitVAE(LightningModule):
             decoding: Choices made in the head; None samples its distribution.
             seed: Other seeds, other samples. Sample i is the same whatever ``num`` and ``batch_size``.
             batch_size: How many at a time.
+
+        Raises:
+            ValueError: If ``num`` is less than 1.
         """
+        if num < 1:
+            raise ValueError(f"the number of samples, num, counts up from 1, got {num}")
         shown = []
         with self._evaluating():
             for index in torch.arange(num, device=self.device).split(batch_size):
@@ -247,12 +252,13 @@ class LitVAE(LightningModule):
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        training = self.training
+        modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
             yield
         finally:
-            self.train(training)
+            for module, training in modes:
+                module.training = training
 
     # ---- checkpoints ----
 

@@ -21,34 +21,43 @@ def as_is(batch: Any) -> Any:
 
 
 class ResumableSampler(DistributedSampler[Batch]):
-    """torch's sampler of a process's share, which can start in the middle once.
+    """torch's sampler of a process's share, in training from where the trainer is.
+
+    That follows from the number of batches that the trainer has worked off, which every checkpoint holds. Lightning's
+    count of epochs does not do: resuming at the end of an epoch makes it skip one.
 
     Args:
         dataset: What is sampled.
-        trainer: Says how many processes share the work, and which this is; None for a process alone.
-        shuffle: Whether each epoch has an order of its own.
+        trainer: Says how many processes share the work, and which this is; None for a process alone, whose epochs are
+            counted by ``set_epoch``.
+        batch_size: Examples a batch.
+        shuffle: For training: each epoch has an order of its own.
     """
 
-    def __init__(self, dataset: SymbolDataset, trainer: Trainer | None, shuffle: bool) -> None:
+    def __init__(self, dataset: SymbolDataset, trainer: Trainer | None, batch_size: int, shuffle: bool) -> None:
         world, rank = (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
         # torch shuffles by seed + epoch: a seed as it is would share its epochs with the next one
         seed = stream_seed(int(os.environ.get("PL_GLOBAL_SEED", "0")))
         super().__init__(dataset, world, rank, shuffle, seed)
-        self.set_epoch(0 if trainer is None else trainer.current_epoch)
-        self.start = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Another epoch, another order; the data set is told, too."""
-        super().set_epoch(epoch)
-        self.dataset.set_epoch(self.seed, epoch)  # type: ignore[attr-defined] # torch knows any data set
+        self._trainer = trainer if shuffle else None
+        self._batch_size = batch_size
 
     def __iter__(self) -> Iterator[int]:  # type: ignore[override]
-        start, self.start = self.start, 0
-        return islice(super().__iter__(), start, None)  # type: ignore[arg-type] # torch says items, gives indices
+        batches = 0
+        if self._trainer is not None:
+            worked_off = self._trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]
+            self.epoch, batches = divmod(worked_off, self._batches_an_epoch(self._trainer.limit_train_batches))
+        self.dataset.set_epoch(self.seed, self.epoch)  # type: ignore[attr-defined] # torch knows any data set
+        return islice(super().__iter__(), batches * self._batch_size, None)  # type: ignore[arg-type] # gives indices
+
+    def _batches_an_epoch(self, limit: float | None) -> int:
+        batches = max(1, len(self) // self._batch_size)
+        limited = min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
+        return max(1, limited)
 
 
 class ResumableLoader(DataLoader[Batch]):
-    """A loader whose state is how many batches of the epoch the trainer has worked off.
+    """A loader that goes on where the trainer is.
 
     Args:
         dataset: What is loaded.
@@ -61,23 +70,20 @@ class ResumableLoader(DataLoader[Batch]):
     def __init__(
         self, dataset: SymbolDataset, trainer: Trainer | None, batch_size: int, shuffle: bool, num_workers: int
     ) -> None:
-        self._trainer = trainer
-        self._sampler = ResumableSampler(dataset, trainer, shuffle)
+        sampler = ResumableSampler(dataset, trainer, batch_size, shuffle)
         super().__init__(
             dataset,
             batch_size=batch_size,
-            sampler=self._sampler,
-            drop_last=shuffle and len(self._sampler) >= batch_size,
+            sampler=sampler,
+            drop_last=shuffle and len(sampler) >= batch_size,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             collate_fn=as_is,
         )
 
     def state_dict(self) -> dict[str, int]:
-        """How far the epoch is."""
-        assert self._trainer is not None, "Lightning asks a loader it runs for its state"
-        return {"batches": self._trainer.fit_loop.epoch_loop.batch_progress.current.processed}  # type: ignore[attr-defined]
+        """Nothing: all there is to know is the trainer's. That it can be asked tells Lightning that a run resumes."""
+        return {}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Start the next epoch where the saved one was."""
-        self._sampler.start = state["batches"] * (self.batch_size or 1)
+        """Nothing to do."""
