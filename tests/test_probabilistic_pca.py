@@ -77,7 +77,6 @@ def test_a_linear_vae_reaches_the_exact_maximum_likelihood(make_trainer):
     torch.manual_seed(0)
     data = LinearGaussianData()
     head = NormalPixelHead(width=1, num_values=LEVELS, shape=data.shape, components=1, scale="shared")
-
     vae = LitVAE(
         Linear(),
         head,
