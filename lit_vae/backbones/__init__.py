@@ -2,7 +2,9 @@
 
 from lit_vae.backbones.base import Backbone
 from lit_vae.backbones.conv import ConvVAE
+from lit_vae.backbones.efficient_vdvae import EfficientVDVAE
 from lit_vae.backbones.ladder import LadderVAE
 from lit_vae.backbones.recurrent import RecurrentVAE
+from lit_vae.backbones.vdvae import VDVAE
 
-__all__ = ["Backbone", "ConvVAE", "LadderVAE", "RecurrentVAE"]
+__all__ = ["VDVAE", "Backbone", "ConvVAE", "EfficientVDVAE", "LadderVAE", "RecurrentVAE"]

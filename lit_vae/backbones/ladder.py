@@ -9,6 +9,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from lit_vae.backbones.base import Backbone
 from lit_vae.backbones.convolutions import ResidualBlock, check_size, picture_size, shrunk, soft_gaussian
+from lit_vae.backbones.hierarchy import layers_at
 from lit_vae.distributions import Gaussian
 from lit_vae.latents import Draw, Latent, Layer
 
@@ -75,12 +76,7 @@ class LadderVAE(Backbone):
 
     def layers(self, shape: Sequence[int]) -> list[Layer]:
         check_size(shape, self.sizes[0], "LadderVAE")
-        layers: list[Layer] = []
-        for level in self.levels:
-            height, breadth = self.sizes[level]
-            number = len(layers) - self.levels.index(level)
-            layers.append(Layer(len(layers), f"{height}x{breadth}.{number}", (height, breadth, self.latent)))
-        return layers
+        return layers_at((self.sizes[level] for level in self.levels), self.latent)
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:
         """What is seen at each resolution, finest first, each [B, width, H_l, W_l]."""

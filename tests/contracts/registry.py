@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_vae.backbones import Backbone, ConvVAE, LadderVAE, RecurrentVAE
+from lit_vae.backbones import VDVAE, Backbone, ConvVAE, EfficientVDVAE, LadderVAE, RecurrentVAE
 from lit_vae.batch import Batch
 from lit_vae.data import (
     CIFAR10DataModule,
@@ -152,6 +152,32 @@ BACKBONES = {
     "conv": BackboneCase(partial(ConvVAE, width=WIDTH, latent=3, halvings=1), (3, 4)),
     "ladder": BackboneCase(partial(LadderVAE, width=WIDTH, latent=2, blocks=(1, 2, 1)), (4, 8)),
     "recurrent": BackboneCase(partial(RecurrentVAE, width=WIDTH, hidden=5, latent=3), (None,)),
+    "vdvae": BackboneCase(
+        partial(
+            VDVAE,
+            enc_blocks="4x1,4d2,2d2,1x1",
+            dec_blocks="1x2,2m1,4m2,4x1",
+            width=WIDTH,
+            widths={2: 6},
+            latent=2,
+            bottleneck=0.5,
+        ),
+        (4, 8),
+    ),
+    "efficient vdvae": BackboneCase(
+        partial(
+            EfficientVDVAE,
+            up_strides="1,2x2,1",
+            up_filters="4,6x3",
+            width=WIDTH,
+            up_mid_filters_ratio=0.5,
+            up_kernel_size="3x3,1",
+            up_n_blocks_per_res="0,1,0x2",
+            down_n_blocks_per_res="0x2,1,0",
+            latent=2,
+        ),
+        (4, 8),
+    ),
 }
 
 OBJECTIVES: dict[str, Callable[[], Objective]] = {

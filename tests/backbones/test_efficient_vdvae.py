@@ -1,0 +1,392 @@
+import json
+import math
+from functools import cache, partial
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from golden import Tiny, affine_names, cell_names, check_against_the_recording, recorded
+
+from lit_vae.backbones import EfficientVDVAE
+from lit_vae.batch import Batch
+from lit_vae.heads import LogisticPixelHead
+from lit_vae.latents import FromPrior, from_posterior
+from lit_vae.noise import StreamNoise
+
+CONFIG = Path(__file__).parents[2] / "configs" / "evdvae_cifar.yaml"
+BETA = 0.6931472
+
+TINY = {
+    "up_strides": [1, 2, 1, 4, 1],
+    "up_filters": [8, 16, 16, 24, 24],
+    "up_mid_filters_ratio": [1.0, 1.0, 0.5, 0.5, 0.5],
+    "up_kernel_size": [3, 3, 3, 3, 1],
+    "up_n_blocks_per_res": [1, 0, 0, 0, 0],
+    "down_n_blocks_per_res": [0, 0, 1, 0, 1],
+}
+
+PUBLISHED = {  # parameters of convolutions, of maps; latent layers; latent numbers of a picture
+    "binarized_mnist_baseline": (69_858_145, 61_440, 23, 72_352),
+    "cifar10_baseline": (56_076_452, 522_240, 47, 827_488),
+    "cifar10_C1": (18_031_860, 92_160, 47, 413_744),
+    "imagenet32_baseline": (144_372_068, 696_320, 73, 771_776),
+    "imagenet32_C1": (52_166_436, 122_880, 73, 1_157_664),
+    "imagenet32_compact": (19_499_748, 61_440, 73, 771_776),
+    "imagenet64_baseline": (165_574_116, 2_793_472, 84, 2_213_568),
+    "imagenet64_C1": (56_582_948, 417_792, 84, 4_427_136),
+    "imagenet64_compact": (42_296_388, 253_952, 84, 2_213_568),
+    "celebA64_baseline": (128_608_740, 2_793_472, 62, 3_514_432),
+    "celebA64_compact": (25_172_836, 253_952, 62, 3_514_432),
+    "celebAHQ256_5bits_baseline": (152_940_644, 44_736_512, 66, 8_941_632),
+    "ffhq256_5bits_baseline": (152_940_644, 44_736_512, 66, 8_941_632),
+    "ffhq256_5bits_C1": (55_653_956, 11_378_688, 66, 8_941_632),
+    "celebAHQ256_8bits_baseline": (164_136_932, 44_736_512, 69, 43_442_304),
+    "ffhq256_8bits_baseline": (164_136_932, 44_736_512, 69, 43_442_304),
+    "celebAHQ256_8bits_compact": (67_129_092, 4_104_192, 69, 43_442_304),
+    "ffhq256_8bits_compact": (67_129_092, 4_104_192, 69, 43_442_304),
+    "celebAHQ1024_baseline": (59_182_180, 16_687_104, 72, 395_468_928),
+    "ffhq1024_baseline": (59_182_180, 16_687_104, 72, 395_468_928),
+}
+
+exactly = partial(pytest.approx, rel=1e-9)
+"""The recordings that are quoted here have ten digits."""
+
+
+def convolutions(reference):
+    """Names of the convolutions of a cell."""
+    return [f"{reference}.convs.{place}" for place in (1, 3, 5, 7)]
+
+
+def block_names(reference, number):
+    """Names of a latent layer's parameters, but those before it."""
+    ours = f"backbone.decoder.{number}"
+    return chain(
+        cell_names(convolutions(f"{reference}.residual_block.0"), f"{ours}.refine"),
+        cell_names(convolutions(f"{reference}.posterior_net.0"), f"{ours}.posterior"),
+        cell_names(convolutions(f"{reference}.prior_net.0"), f"{ours}.prior"),
+        affine_names(f"{reference}.prior_layer.projection", f"{ours}.to_prior"),
+        affine_names(f"{reference}.posterior_layer.projection", f"{ours}.to_posterior"),
+        affine_names(f"{reference}.z_projection", f"{ours}.project"),
+    )
+
+
+def level_names(level):
+    """Names of the parameters that lead from a level to its skip and to the next level."""
+    reference, ours = f"bottom_up.levels_up_downsample.{level}", f"backbone.encoder.{level}"
+    extra = TINY["up_n_blocks_per_res"][level]
+    yield from cell_names(convolutions(f"{reference}.residual_block.0"), f"{ours}.cells.{extra}")
+    yield from affine_names(f"{reference}.skip_projection", f"{ours}.skip")
+    if TINY["up_strides"][level] > 1:
+        yield from affine_names(f"{reference}.pool.ops.0", f"{ours}.pool.0")
+
+
+def entrance_names(reference, number):
+    """Names of the parameters before a latent layer that is the first at its resolution."""
+    yield f"{reference}.unpool.scale_bias", f"backbone.decoder.{number}.enter.bias.map"
+    yield from affine_names(f"{reference}.unpool.ops.0", f"backbone.decoder.{number}.enter.change.0")
+
+
+def names():
+    """Our name of each of the reference's parameters, in its order: extra cells and layers come first there."""
+    numbers = [0, 1, 2, 4, 5]
+    firsts = [f"top_down.levels_down_upsample.{i}" for i in range(5)]
+    return dict(
+        chain(
+            cell_names(convolutions("bottom_up.levels_up.0.0.residual_block.0"), "backbone.encoder.0.cells.0"),
+            *map(level_names, range(5)),
+            affine_names("bottom_up.input_conv", "backbone.read"),
+            [("top_down.trainable_h", "backbone.top.map")],
+            block_names("top_down.levels_down.2.0", 3),
+            block_names("top_down.levels_down.4.0", 6),
+            *(
+                chain(entrance_names(first, number) if number in (1, 4) else [], block_names(first, number))
+                for first, number in zip(firsts, numbers, strict=True)
+            ),
+            affine_names("top_down.output_conv", "head.output"),
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    backbone = EfficientVDVAE(3, (8, 8), **TINY, width=8, latent=4)
+    head = LogisticPixelHead(8, 256, (3, 8, 8), 2, scale_form="softplus", softplus_beta=BETA, log_scale_floor=-30.0)
+    return Tiny(backbone, head, names())
+
+
+def small(shape=(4, 8), **options):
+    """A small model away from its initial values."""
+    torch.manual_seed(0)
+    made = EfficientVDVAE(3, shape, "1,2,2,1", width=8, up_mid_filters_ratio=0.5, latent=2, **options)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return made
+
+
+def noise_of(backbone, shape):
+    noise = StreamNoise(0)
+    return [noise.normal((shape[0], *layer.shape)) for layer in backbone.layers(shape[1:])]
+
+
+def reconstructed(backbone, x):
+    shape = x.shape[:-1]
+    return backbone.top_down(backbone.bottom_up(x, None), shape, from_posterior, noise_of(backbone, shape), None)
+
+
+# ---- the reference's own numbers ----
+
+
+def test_the_kl_of_each_layer_is_the_references(tiny):
+    _, latents = tiny.reconstruct()
+
+    bits = [latent.kl_elements.mean().item() / math.log(2) for latent in latents]
+    assert bits == exactly(
+        [
+            0.02580659418,
+            0.01718230041,
+            0.02126005595,
+            0.03641581625,
+            0.01465513306,
+            0.02693217354,
+            0.006647570801,
+        ]
+    )
+
+
+def test_the_bound_is_the_references(tiny):
+    distortion, kls = tiny.nats_per_dim()
+
+    assert distortion.item() / math.log(2) == exactly(9.241355277)
+    assert kls.sum().item() / math.log(2) == exactly(0.08980353145)
+
+
+def reference_loss(tiny, step):
+    """The reference's objective: the KL warmed up, and early on balanced in proportion to each layer's own."""
+    distortion, kls = tiny.nats_per_dim()
+    warmth = min(max((step - 21) / (21 + 5000), 1e-4), 1.0)
+    sizes = torch.tensor([math.prod(layer.shape) for layer in tiny.backbone.layers((8, 8))])
+    balance = kls / sizes * len(kls) / (kls / sizes).sum() if step <= 10000 else torch.ones_like(kls)
+    return distortion + warmth * (balance * kls).sum()
+
+
+@pytest.mark.parametrize(("step", "loss"), [(1, 6.405625928), (5000, 6.470808026), (20000, 6.467866419)])
+def test_losses_are_the_references(tiny, step, loss):
+    assert reference_loss(tiny, step).item() == exactly(loss)
+
+
+def test_logits_are_the_references(tiny):
+    logits = tiny.logits(tiny.reconstruct()[0])
+
+    first = [0.9078579661, 0.008945429743, -0.724075526, -0.9113623335]
+    assert logits[0, 0, :4, 0].tolist() == exactly(first)
+    assert logits.sum().item() == exactly(55.26242131)
+
+
+def test_samples_of_the_prior_are_the_references(tiny):
+    logits = tiny.logits(tiny.sample())
+
+    first = [0.6960018364, 0.03967813048, -0.4780707708, -0.5916529536]
+    assert logits[0, 0, :4, 0].tolist() == exactly(first)
+    assert logits.sum().item() == exactly(66.24201136)
+
+
+def test_every_number_recorded_of_the_reference_is_ours_to_rounding(tiny):
+    output = check_against_the_recording(tiny, "evdvae")
+    features, latents = tiny.reconstruct()
+
+    pairs = [
+        (tiny.logits(features), output["logits"].movedim(1, -1)),
+        (tiny.logits(tiny.sample()), output["uncond"].movedim(1, -1)),
+        *((reference_loss(tiny, step), output[f"step{step}"]["total_loss_nats"]) for step in (1, 5000, 20000)),
+    ]
+    for latent, posterior, prior in zip(latents, output["post"], output["prior"], strict=True):
+        for ours, (mean, std) in ((latent.posterior, posterior), (latent.prior, prior)):
+            pairs += [(ours.mean, mean.movedim(1, -1)), (ours.scale, std.movedim(1, -1))]
+    for ours, theirs in pairs:
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
+
+
+def as_runs(value):
+    """A recorded list in the notation of the arguments."""
+    return ",".join(f"{number}x{count}" for number, count in value["runs"]) if isinstance(value, dict) else value
+
+
+def expanded(value):
+    """A recorded list in full."""
+    return [number for number, count in value["runs"] for _ in range(count)] if isinstance(value, dict) else value
+
+
+def configuration(name):
+    """A published configuration, its lists as runs."""
+    return json.loads(recorded("evdvae_configs.json").read_text())[name]
+
+
+@cache
+def published(arguments):
+    """A model without memory, from the JSON of its arguments: several published ones are the same."""
+    with torch.device("meta"):
+        return EfficientVDVAE(**json.loads(arguments))
+
+
+def sizes(backbone, resolution):
+    """Parameters of convolutions, of maps; latent layers; latent numbers of a picture."""
+    maps = sum(p.numel() for name, p in backbone.named_parameters() if name.endswith("enter.bias.map"))
+    shapes = [layer.shape for layer in backbone.layers((resolution, resolution))]
+    everything = sum(p.numel() for p in backbone.parameters())
+    return everything - maps, maps, len(shapes), sum(map(math.prod, shapes))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models_have_the_published_sizes(name):
+    model, data = configuration(name)["model"], configuration(name)["data"]
+    lists = ("up_strides", "up_filters", "up_mid_filters_ratio", "up_kernel_size", "up_n_blocks_per_res")
+    (latent,) = set(expanded(model["down_latent_variates"]))
+    arguments = {
+        "embed_width": data["channels"],
+        "shape": [data["target_res"]] * 2,
+        **{key: as_runs(model[key]) for key in (*lists, "down_n_blocks_per_res")},
+        "width": model["input_conv_filters"],
+        "latent": latent,
+        "softplus_beta": model["gradient_smoothing_beta"],
+        "residual_posterior": model["use_residual_distribution"],
+    }
+
+    backbone = published(json.dumps(arguments))
+
+    outputs = 1 if data["channels"] == 1 else 10 * model["num_output_mixtures"]
+    convolved, *others = sizes(backbone, data["target_res"])
+    assert (convolved + outputs * (backbone.width + 1), *others) == PUBLISHED[name]
+
+
+def test_published_lists_follow_from_those_that_are_arguments():
+    for name in PUBLISHED:
+        model = {key: expanded(value) for key, value in configuration(name)["model"].items()}
+        widths = [model["input_conv_filters"], *model["up_filters"][:-1]]
+
+        assert model["up_skip_filters"] == widths
+        assert model["down_filters"] == widths[::-1]
+        for key in ("strides", "mid_filters_ratio", "kernel_size"):
+            assert model[f"down_{key}"] == model[f"up_{key}"][::-1]
+        assert {*model["up_n_layers"], *model["down_n_layers"]} == {2}
+        assert {*model["up_n_blocks"], *model["down_n_blocks"]} == {1}
+
+
+def configured(device):
+    """The model and the head of the shipped configuration for CIFAR-10."""
+    model = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["model"]
+    assert model["backbone"]["class_path"] == "lit_vae.backbones.EfficientVDVAE"
+    assert model["head"]["class_path"] == "lit_vae.heads.LogisticPixelHead"
+    with torch.device(device):
+        backbone = EfficientVDVAE(3, (32, 32), **model["backbone"]["init_args"])
+        return backbone, LogisticPixelHead(backbone.width, 256, (3, 32, 32), **model["head"]["init_args"])
+
+
+def test_the_cifar_config_is_the_published_model():
+    backbone, head = configured("meta")
+
+    convolved, *others = sizes(backbone, 32)
+
+    assert (convolved + sum(p.numel() for p in head.parameters()), *others) == PUBLISHED["cifar10_baseline"]
+
+
+# ---- the first step ----
+
+
+@torch.no_grad()
+def test_the_published_model_starts_where_the_reference_does():
+    torch.manual_seed(0)
+    backbone, head = configured("cpu")
+    torch.nn.init.xavier_uniform_(head.output.weight)
+    head.output.bias.zero_()
+    batch = Batch(torch.randint(256, (1, 3, 32, 32)).to(torch.uint8), None, torch.arange(1))
+
+    features, latents = reconstructed(backbone, head.embed(batch))
+    rate = sum(latent.kl.item() for latent in latents) / 3072 / math.log(2)
+    distortion = -head(features).log_prob(batch.x).item() / 3072 / math.log(2)
+
+    assert rate == pytest.approx(0.023, abs=0.003)
+    assert distortion + rate == pytest.approx(9.10, abs=0.08)
+
+
+def test_convolutions_start_as_in_the_reference():
+    torch.manual_seed(0)
+    backbone = EfficientVDVAE(3, (8, 8), **TINY | {"up_filters": [96, 256, 256, 256, 256]}, width=96, latent=64)
+
+    def largest(convolution):
+        """The largest weight, in the largest of Glorot's."""
+        fans = torch.nn.init._calculate_fan_in_and_fan_out(convolution.weight)
+        return convolution.weight.abs().max().item() / math.sqrt(6 / sum(fans))
+
+    layer = backbone.decoder[1]
+    for convolution in (layer.to_prior, layer.posterior.widen, layer.refine.first, backbone.encoder[1].pool[0]):
+        assert largest(convolution) == pytest.approx(1.0, rel=0.02)
+        assert convolution.bias.abs().max() == 0
+    for convolution in (layer.project, layer.refine.widen, backbone.encoder[2].cells[0].widen):
+        assert largest(convolution) == pytest.approx(math.sqrt(1 / 7), rel=0.02)
+    narrow = layer.prior.narrow
+    assert narrow.weight.abs().max().item() == pytest.approx(math.sqrt(1 / 256), rel=0.02)
+    assert narrow.bias.abs().max() > 0
+    assert backbone.top.map.abs().max().item() == pytest.approx(math.sqrt(3 / 256), rel=0.02)
+    assert layer.enter.bias.map.abs().max() == 0
+
+
+# ---- shapes and options ----
+
+
+@torch.no_grad()
+def test_a_residual_posterior_is_relative_to_the_prior():
+    x = torch.randn(2, 4, 8, 3)
+    (_, absolute), (_, relative) = (reconstructed(small(residual_posterior=r), x) for r in (False, True))
+
+    one, other = absolute[0], relative[0]
+    torch.testing.assert_close(other.prior.mean, one.prior.mean)
+    torch.testing.assert_close(other.posterior.mean, one.posterior.mean + one.prior.mean)
+    torch.testing.assert_close(other.posterior.scale, one.posterior.scale * one.prior.scale)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("bias_maps", ["learned", "shared", "none"])
+def test_a_model_runs_at_another_size(bias_maps):
+    backbone = small((4, 8), bias_maps=bias_maps)
+
+    features, latents = backbone.top_down(None, [2, 12, 4], FromPrior(), noise_of(backbone, [2, 12, 4]), None)
+
+    assert features.shape == (2, 12, 4, 8)
+    assert [latent.layer.name for latent in latents] == ["3x1.0", "6x2.0", "12x4.0", "12x4.1"]
+    assert backbone.bottom_up(torch.zeros(2, 12, 4, 3), None)[-1].shape == (2, 8, 12, 4)
+
+
+def test_one_number_and_runs_and_a_list_say_the_same():
+    state = small(up_kernel_size="3x4", up_filters=8, down_n_blocks_per_res="0,1,0x2").state_dict()
+
+    other = small(up_kernel_size=[3, 3, 3, 3], up_filters="8x4", down_n_blocks_per_res=[0, 1, 0, 0]).state_dict()
+
+    assert state.keys() == other.keys()
+    assert all(torch.equal(value, other[name]) for name, value in state.items())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"up_strides": "1,2y3"}, r"up_strides: '2y3' is neither a number nor a run"),
+        ({"up_strides": "1,2,2"}, r"up_strides count up from 1 and end with a 1"),
+        ({"up_filters": "8x3"}, r"up_filters has 3 entries, up_strides has 4"),
+        ({"up_filters": "16x4"}, r"changes from 8 to 16 after level 0, whose stride is 1: .* write 8 there"),
+        ({"up_kernel_size": 2}, r"up_kernel_size is odd"),
+        ({"up_kernel_size": "2.5x4"}, r"up_kernel_size holds 2.5, the nearest whole number is 2"),
+        ({"up_mid_filters_ratio": 0.01}, r"leaves at least one channel"),
+        ({"softplus_beta": 0.0}, r"softplus_beta is above 0"),
+        ({"latent": 0}, r"latent and up_filters count up from 1"),
+        ({"shape": (4, 10)}, r"up_strides divides the sides of a picture by 4 .* 4x10: .* nearest that fits is 4x8"),
+        ({"shape": (None,)}, r"EfficientVDVAE reads pictures"),
+        ({"bias_maps": "map"}, r"bias_maps is 'learned', 'shared' or 'none', got 'map'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_its_key(wrong, message):
+    right = {"shape": (4, 8), "up_strides": "1,2,2,1", "width": 8, "latent": 2}
+
+    with pytest.raises(ValueError, match=message):
+        EfficientVDVAE(3, **{**right, **wrong})

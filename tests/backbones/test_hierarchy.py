@@ -1,0 +1,114 @@
+from functools import partial
+
+import pytest
+import torch
+
+from lit_vae.backbones import VDVAE, EfficientVDVAE
+from lit_vae.backbones.hierarchy import layers_at
+from lit_vae.latents import from_posterior
+from lit_vae.noise import StreamNoise
+
+SMALL = {
+    "vdvae": partial(VDVAE, enc_blocks="8x2,8d2,4d4,1x1", dec_blocks="1x1,4m1,4x1,8m4,8x1"),
+    "efficient vdvae": partial(EfficientVDVAE, up_strides="1,2,4,1", up_kernel_size="3x3,1"),
+}
+
+
+@pytest.fixture(params=SMALL.values(), ids=SMALL.keys())
+def make(request):
+    """Makes a small model away from its initial values."""
+
+    def made(**options):
+        torch.manual_seed(0)
+        backbone = request.param(3, (8, 16), width=32, latent=2, **options)
+        with torch.no_grad():
+            for parameter in backbone.parameters():
+                parameter.add_(0.02 * torch.randn_like(parameter))
+        return backbone
+
+    return made
+
+
+@pytest.fixture
+def inputs(make):
+    """An embedded batch, and noise."""
+    noise = StreamNoise(0)
+    shapes = [(8, 8, 16, 3), *((8, *layer.shape) for layer in make().layers((8, 16)))]
+    return [noise.normal(shape) for shape in shapes]
+
+
+def bound(backbone, inputs):
+    """A number that every parameter moves."""
+    x, *noise = inputs
+    features, latents = backbone.top_down(backbone.bottom_up(x, None), x.shape[:-1], from_posterior, noise, None)
+    return features.float().square().mean() + sum(latent.kl.mean() for latent in latents)
+
+
+def gradients(backbone, loss):
+    return torch.autograd.grad(loss, list(backbone.parameters()))
+
+
+def kept(backbone, inputs):
+    """Bytes that the backward pass needs besides the parameters, and the loss."""
+    storages = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = bound(backbone, inputs)
+    parameters = {parameter.untyped_storage().data_ptr() for parameter in backbone.parameters()}
+    return sum(storage.nbytes() for place, storage in storages.items() if place not in parameters), loss
+
+
+def test_layers_are_named_by_size_and_number():
+    layers = layers_at([(1, 2), (2, 4), (2, 4)], latent=3)
+
+    assert [layer.name for layer in layers] == ["1x2.0", "2x4.0", "2x4.1"]
+    assert [layer.index for layer in layers] == [0, 1, 2]
+    assert layers[1].shape == (2, 4, 3)
+
+
+def test_recomputing_keeps_less_and_changes_no_gradient(make, inputs):
+    plain, recomputing = make(), make(recompute=True)
+
+    all_kept, loss = kept(plain, inputs)
+    few_kept, same = kept(recomputing, inputs)
+
+    assert few_kept < 0.3 * all_kept
+    assert torch.equal(loss, same)
+    for one, other in zip(gradients(plain, loss), gradients(recomputing, same), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_half_precision_keeps_about_half(make, inputs):
+    backbone = make()
+
+    exact_kept, exact = kept(backbone, inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded_kept, rounded = kept(backbone, inputs)
+
+    assert rounded_kept < 0.6 * exact_kept
+    torch.testing.assert_close(rounded, exact, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    "make_tiny",
+    [
+        partial(VDVAE, enc_blocks="2d2,1x1", dec_blocks="1x1,2m1"),
+        partial(EfficientVDVAE, up_strides="2,1"),
+    ],
+)
+def test_compiling_without_a_break_changes_no_gradient(make_tiny):
+    torch.manual_seed(0)
+    backbone = make_tiny(3, (2, 2), width=8, latent=2, recompute=True)
+    inputs = [torch.randn(2, 2, 2, 3), *(torch.randn(2, *layer.shape) for layer in backbone.layers((2, 2)))]
+    compiled = torch.compile(bound, backend="eager", fullgraph=True)
+
+    eager, traced = bound(backbone, inputs), compiled(backbone, inputs)
+
+    torch.testing.assert_close(traced, eager)
+    for one, other in zip(gradients(backbone, eager), gradients(backbone, traced), strict=True):
+        torch.testing.assert_close(one, other)

@@ -1,0 +1,142 @@
+"""What the reference systems compute, as recorded beside the repository, and the formulas behind the recordings.
+
+A tiny model's weights, input and noise are formulas, so that most checks need no file: only whole tensors do.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lit_vae.backbones import Backbone
+from lit_vae.batch import Batch
+from lit_vae.heads import LogisticPixelHead
+from lit_vae.latents import FromPrior, Latent, from_posterior
+
+FOLDER = Path(__file__).parents[2] / "shared" / "golden"
+COMPONENTS = 2
+
+
+def recorded(name: str) -> Path:
+    """A file of recordings; the test that asks is skipped where there are none."""
+    path = FOLDER / name
+    if not path.is_file():
+        pytest.skip(f"no recordings of the reference systems: ../shared/golden/{name} is not beside this checkout")
+    return path
+
+
+def outputs(system: str) -> dict[str, Any]:
+    """The outputs and the state of a system's tiny model."""
+    return torch.load(recorded(f"{system}.pt"), weights_only=True)
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A tiny model in float64 on the two pictures that were fed, its weights set by their formula.
+
+    Args:
+        backbone: For pictures of 8x8 in three colours.
+        head: Of two components.
+        names: Our name of each reference parameter, in the reference's order.
+    """
+
+    backbone: Backbone
+    head: LogisticPixelHead
+    names: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        with torch.no_grad():
+            for i, reference in enumerate(self.names):
+                parameter = self.parameter(reference)
+                parameter.copy_(self.in_our_order(reference, formula(i, parameter.shape)))
+
+    def parameter(self, reference: str) -> nn.Parameter:
+        """Our parameter of a reference name."""
+        part, _, name = self.names[reference].partition(".")
+        return {"backbone": self.backbone.double(), "head": self.head.double()}[part].get_parameter(name)
+
+    def in_our_order(self, reference: str, value: Tensor) -> Tensor:
+        """A reference parameter with the channels that it puts out in our order."""
+        return value[head_order()] if self.names[reference].startswith("head.") else value
+
+    @property
+    def batch(self) -> Batch:
+        """The pixels that were fed."""
+        x = (torch.arange(2 * 3 * 8 * 8) * 37 % 256).view(2, 3, 8, 8).to(torch.uint8)
+        return Batch(x, None, torch.arange(2))
+
+    @property
+    def noise(self) -> list[Tensor]:
+        """The noise that was drawn: a cosine of the place in a channels-first tensor."""
+        shapes = [(2, *layer.shape) for layer in self.backbone.layers((8, 8))]
+        waves = [(0.7 * torch.arange(math.prod(shape), dtype=torch.float64)).cos() for shape in shapes]
+        return [
+            wave.view(batch, channels, height, breadth).movedim(1, -1)
+            for wave, (batch, height, breadth, channels) in zip(waves, shapes, strict=True)
+        ]
+
+    @torch.no_grad()
+    def reconstruct(self) -> tuple[Tensor, list[Latent]]:
+        """Features and latents of the batch."""
+        context = self.backbone.bottom_up(self.head.embed(self.batch), None)
+        return self.backbone.top_down(context, [2, 8, 8], from_posterior, self.noise, None)
+
+    @torch.no_grad()
+    def sample(self) -> Tensor:
+        """Features from the prior at temperature 0.7."""
+        return self.backbone.top_down(None, [2, 8, 8], FromPrior(0.7), self.noise, None)[0]
+
+    @torch.no_grad()
+    def logits(self, features: Tensor) -> Tensor:
+        """What the reference's output convolution says, [B, H, W, P], in its order."""
+        return self.head.project(features)[..., head_order().argsort()]
+
+    @torch.no_grad()
+    def nats_per_dim(self) -> tuple[Tensor, Tensor]:
+        """Distortion and the KL of each layer, batch means per dimension."""
+        features, latents = self.reconstruct()
+        distortion = -self.head(features).log_prob(self.batch.x)
+        return distortion.mean() / 192, torch.stack([latent.kl for latent in latents]).mean(1) / 192
+
+
+def formula(i: int, shape: torch.Size) -> Tensor:
+    """Weights of the i-th parameter."""
+    count = math.prod(shape)
+    size = 0.5 / math.sqrt(count / shape[0]) if len(shape) >= 2 and shape[0] > 1 else 0.1
+    return ((0.1 * torch.arange(count, dtype=torch.float64) + i).sin() * size).view(shape)
+
+
+def head_order() -> Tensor:
+    """Which of the references' output channels each channel of a mixture head is, for three colours.
+
+    Theirs: the logits, then for each colour means, scales and coefficients; ours: logits, means, scales, coefficients.
+    """
+    slots = COMPONENTS + torch.arange(9 * COMPONENTS).view(3, 3, COMPONENTS)
+    return torch.cat([torch.arange(COMPONENTS), slots.transpose(0, 1).flatten()])
+
+
+def affine_names(reference: str, ours: str) -> Iterator[tuple[str, str]]:
+    """Names of a convolution's parameters."""
+    for kind in ("weight", "bias"):
+        yield f"{reference}.{kind}", f"{ours}.{kind}"
+
+
+def cell_names(references: Sequence[str], ours: str) -> Iterator[tuple[str, str]]:
+    """Names of a bottleneck's parameters, from those of its four convolutions in the reference."""
+    for reference, name in zip(references, ("narrow", "first", "second", "widen"), strict=True):
+        yield from affine_names(reference, f"{ours}.{name}")
+
+
+def check_against_the_recording(tiny: Tiny, system: str) -> dict[str, Any]:
+    """Compare names, shapes and weights with the recorded state; the recorded outputs."""
+    output = outputs(system)
+    lines = recorded(f"keys/{system}_tiny_keys.txt").read_text().splitlines()
+    assert lines == [f"{name} {tuple(tiny.parameter(name).shape)}" for name in tiny.names]
+    for name, value in output["state_dict"].items():
+        torch.testing.assert_close(tiny.parameter(name), tiny.in_our_order(name, value), atol=1e-14, rtol=0)
+    return output
