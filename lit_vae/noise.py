@@ -46,11 +46,15 @@ class StreamNoise(Noise):
     def __init__(self, *key: int, device: torch.device | str = "cpu") -> None:
         self._generator = torch.Generator(device).manual_seed(stream_seed(*key))
 
+    # Lightning's half-precision settings change torch's default type, in which a uniform number may round to 1.
+
     def normal(self, shape: Sequence[int]) -> Tensor:
-        return torch.randn(*shape, generator=self._generator, device=self._generator.device)
+        device = self._generator.device
+        return torch.randn(*shape, generator=self._generator, device=device, dtype=torch.float32)
 
     def uniform(self, shape: Sequence[int]) -> Tensor:
-        return open_interval(torch.rand(*shape, generator=self._generator, device=self._generator.device))
+        device = self._generator.device
+        return open_interval(torch.rand(*shape, generator=self._generator, device=device, dtype=torch.float32))
 
 
 class IndexedNoise(Noise):

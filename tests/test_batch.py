@@ -55,8 +55,3 @@ def test_another_device_takes_every_tensor(texts, pictures):
 
     assert {t.device.type for t in (there.x, there.mask, there.index, there.units["byte"])} == {"meta"}
     assert pictures.to("meta").mask is None
-
-
-def test_a_batch_cannot_be_changed_in_place(texts):
-    with pytest.raises(AttributeError):
-        texts.x = texts.x + 1

@@ -34,6 +34,19 @@ def test_uniform_noise_lies_strictly_inside_its_interval(make):
     assert kstest(noise.flatten().numpy(), "uniform").pvalue > 1e-3
 
 
+@pytest.mark.parametrize("default", [torch.bfloat16, torch.float64])
+def test_noise_is_in_single_precision_whatever_torch_makes_by_default(make, default):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(default)
+    try:
+        normal, uniform = make(3).normal([3, 4]), make(3).uniform([3, 4])
+    finally:
+        torch.set_default_dtype(before)
+
+    assert torch.equal(normal, make(3).normal([3, 4]))
+    assert torch.equal(uniform, make(3).uniform([3, 4]))
+
+
 def test_both_ends_of_the_interval_are_open():
     ends = open_interval(torch.tensor([0.0, 1 - 2.0**-24]))
 

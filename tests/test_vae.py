@@ -120,8 +120,8 @@ def test_generation_at_temperature_zero_takes_the_mean_of_the_prior():
 
 
 def test_a_model_built_in_python_learns(make_trainer):
-    vae, data = squares_vae(optimizer=partial(torch.optim.Adam, lr=1e-2)), Squares()
-    trainer = make_trainer(max_epochs=30, limit_val_batches=0)
+    vae, data = squares_vae(optimizer=partial(torch.optim.Adam, lr=3e-2)), Squares()
+    trainer = make_trainer(max_epochs=6, limit_val_batches=0)
     (before,) = trainer.test(vae, datamodule=data, verbose=False)
 
     trainer.fit(vae, datamodule=data)
@@ -223,6 +223,29 @@ def test_ranks_steps_and_batches_draw_different_noise(monkeypatch, make_trainer)
 
     assert len(set(losses)) == 5
     assert loss(0) == losses[0]
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
+def test_other_precisions_train_and_the_bound_is_in_single_or_better(make_trainer, precision):
+    vae, seen = squares_vae(), []
+    vae.objective.register_forward_hook(lambda module, args, terms: seen.append(terms))
+    trainer = make_trainer(max_steps=2, precision=precision)
+
+    trainer.fit(vae, datamodule=Squares())
+
+    single = torch.float64 if precision == "64-true" else torch.float32
+    assert {terms.distortion.dtype for terms in seen} == {terms.kls.dtype for terms in seen} == {single}
+    assert all(terms.nelbo.isfinite().all() for terms in seen)
+
+
+def test_a_few_batches_can_be_overfitted_to(make_trainer):
+    seen = []
+    vae = squares_vae()
+    vae.register_forward_pre_hook(lambda module, args: seen.append(args[0].index.tolist()) if module.training else None)
+
+    make_trainer(max_epochs=3, overfit_batches=2).fit(vae, datamodule=Squares())
+
+    assert seen == [[0, 1, 2, 3], [4, 5, 6, 7]] * 3
 
 
 def test_a_schedule_steps_with_the_optimizer(make_trainer):

@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from typing import Literal
 
 from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
 
+from lit_vae.batch import Batch
 from lit_vae.data.dataset import SymbolDataset
-from lit_vae.data.loading import ResumableLoader
+from lit_vae.data.loading import ResumableLoader, as_is
 from lit_vae.symbols import Symbols
 
 Split = Literal["train", "val", "test"]
@@ -49,14 +51,18 @@ class SymbolDataModule(LightningDataModule, ABC):
     def dataset(self, split: Split) -> SymbolDataset:
         """One split."""
 
-    def train_dataloader(self) -> ResumableLoader:
+    def train_dataloader(self) -> DataLoader[Batch]:
         return self._loader("train", shuffle=True)
 
-    def val_dataloader(self) -> ResumableLoader:
+    def val_dataloader(self) -> DataLoader[Batch]:
         return self._loader("val", shuffle=False)
 
-    def test_dataloader(self) -> ResumableLoader:
+    def test_dataloader(self) -> DataLoader[Batch]:
         return self._loader("test", shuffle=False)
 
-    def _loader(self, split: Split, shuffle: bool) -> ResumableLoader:
-        return ResumableLoader(self.dataset(split), self.trainer, self.batch_size, shuffle, self.num_workers)
+    def _loader(self, split: Split, shuffle: bool) -> DataLoader[Batch]:
+        dataset = self.dataset(split)
+        if self.trainer is not None and self.trainer.overfit_batches > 0:  # type: ignore[attr-defined]
+            # The same few batches in the same order: Lightning takes only torch's own loader for that.
+            return DataLoader(dataset, self.batch_size, num_workers=self.num_workers, collate_fn=as_is)
+        return ResumableLoader(dataset, self.trainer, self.batch_size, shuffle, self.num_workers)
