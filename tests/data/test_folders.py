@@ -24,5 +24,5 @@ def test_the_first_part_that_is_missing_is_named_with_its_near_misses(tmp_path):
 def test_what_else_would_help_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(FileNotFoundError, match=rf"no folder data: {Path.cwd()} has no data; .*, or pay"):
+    with pytest.raises(FileNotFoundError, match=rf"data: {Path.cwd()} has no data; .*, or pay"):
         existing_folder("data", "or pay")
