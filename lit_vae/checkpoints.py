@@ -27,23 +27,25 @@ def find(path: str | Path, which: Literal["best", "last"]) -> Path:
         return path
     if not path.is_dir():
         raise FileNotFoundError(f"--ckpt_path {path} is neither a checkpoint nor a run directory: nothing is there")
-    found = {kind: newest(path / "checkpoints", kind) for kind in ("best", "last")}
-    chosen = found[which] or found["best"] or found["last"]
-    if chosen is None:
-        raise FileNotFoundError(
-            f"--ckpt_path {path} holds no checkpoint: "
-            f"a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
-        )
-    return chosen
+    best = list((path / "checkpoints").glob("best*.ckpt"))
+    last = list((path / "checkpoints").glob("last*.ckpt"))
+    if best and (which == "best" or not last):
+        return best[0] if len(best) == 1 else min(best, key=score)
+    if last:
+        return max(last, key=lambda file: file.stat().st_mtime)
+    raise FileNotFoundError(
+        f"--ckpt_path {path} holds no checkpoint: a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
+    )
 
 
-def newest(folder: Path, kind: str) -> Path | None:
-    """The most recent checkpoint of a kind, None if there is none."""
-    return max(folder.glob(f"{kind}*.ckpt"), key=lambda file: file.stat().st_mtime, default=None)
+def score(path: Path) -> float:
+    """What the callback that wrote a checkpoint compares checkpoints by: less is better."""
+    states = read(path)["callbacks"].items()
+    return min(float(state["current_score"]) for name, state in states if name.startswith("ModelCheckpoint"))
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """A checkpoint's contents, on the CPU.
+    """A checkpoint's contents, on the CPU; tensors stay in the file until they are used.
 
     Raises:
         ValueError: If the file is no checkpoint of this format.
@@ -52,7 +54,7 @@ def read(path: str | Path) -> dict[str, Any]:
         with Path(path).open("rb") as file:
             if not zipfile.is_zipfile(file):
                 raise ValueError("torch writes checkpoints as zip files")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError) as error:
         raise ValueError(f"--ckpt_path {path} is no checkpoint, or is damaged: it can not be read as one") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
@@ -65,6 +67,12 @@ def config(path: Path) -> str | None:
     """The resolved config that a checkpoint holds, YAML; None for a model that was built in Python."""
     text: str | None = read(path).get("config")
     return text
+
+
+def step(path: Path) -> int:
+    """Optimizer steps that a checkpoint has behind it."""
+    taken: int = read(path)["global_step"]
+    return taken
 
 
 def check_format(checkpoint: dict[str, Any], path: str | Path = "") -> None:

@@ -4,6 +4,8 @@ import datetime
 import os
 from pathlib import Path
 
+from lightning.pytorch.utilities import rank_zero_only
+
 RUN_DIR_VARIABLE = "LIT_VAE_RUN_DIR"
 """Tells the processes that Lightning launches for more devices which directory the first one chose."""
 
@@ -18,9 +20,9 @@ def choose(given: str | None, name: str) -> Path:
     Raises:
         FileExistsError: If the user's choice exists.
     """
-    shared = os.environ.get(RUN_DIR_VARIABLE)
-    if shared is not None and "LOCAL_RANK" in os.environ:
-        return Path(shared)
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        # only the first process writes: another that was not told by it needs no directory of its own
+        return Path(os.environ.get(RUN_DIR_VARIABLE) or given or "runs")
     if given is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         candidates = [Path("runs") / f"{name}-{stamp}{suffix}" for suffix in ["", *(f"-{n}" for n in range(2, 100))]]
@@ -40,14 +42,15 @@ def make(path: Path) -> None:
     """Make a run directory.
 
     Raises:
-        OSError: If that is not possible; the message names the flag.
+        OSError: If that is not possible, or there is one by now; the message names the flag.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True)
     except OSError as error:
         raise OSError(f"--run_dir {path} can not be made: {error.strerror} ({error.filename})") from error
 
 
 def of_checkpoint(file: Path) -> Path | None:
     """The run directory of a checkpoint file; None for a file that was moved out of its run."""
-    return file.parent.parent if file.parent.name == "checkpoints" else None
+    run_dir = file.parent.parent
+    return run_dir if file.parent.name == "checkpoints" and (run_dir / "config.yaml").is_file() else None

@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.strategies import DDPStrategy
 
 
 class KeepLast(Callback):
     """Writes ``last.ckpt`` when training ends, is interrupted or fails after its first step.
 
     Where a number of steps or a time limit ends an epoch early, it is written before Lightning counts that epoch as
-    done, so that resuming finishes it. With several processes a failure of one leaves the others waiting, so there
-    only an end or an interruption, which reach all, write one.
+    done, so that resuming finishes it. A model that is spread over several processes is written at the end alone: the
+    parts of those that an interruption caught in the middle of a step cannot be gathered.
 
     Args:
         folder: Where the checkpoint goes.
@@ -33,12 +33,14 @@ class KeepLast(Callback):
             self._save(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        reaches_all = trainer.world_size == 1 or isinstance(exception, KeyboardInterrupt | SIGTERMException)
-        if trainer.global_step > 0 and trainer.state.fn == "fit" and reaches_all:
-            self._save(trainer)
-            if trainer.is_global_zero and isinstance(exception, KeyboardInterrupt):
-                run = self.path.parent.parent
-                print(f"\ninterrupted; resume with: python -m lit_vae fit --ckpt_path {run}")
+        whole = trainer.world_size == 1 or isinstance(trainer.strategy, DDPStrategy)
+        if not (trainer.is_global_zero and whole and trainer.state.fn == "fit" and trainer.global_step > 0):
+            return
+        # as trainer.save_checkpoint, which would also wait for processes that wait for this one
+        checkpoint = trainer._checkpoint_connector.dump_checkpoint()
+        trainer.strategy.save_checkpoint(checkpoint, self.path)
+        if isinstance(exception, KeyboardInterrupt):
+            print(f"\ninterrupted; resume with: python -m lit_vae fit --ckpt_path {self.path.parent.parent}")
 
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)

@@ -1,5 +1,6 @@
 """The resolved config and the code's version, wherever a run leaves a trace."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,25 +9,39 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_vae.version import __version__
 
+CHECKOUT = Path(__file__).parents[2]
+
 
 class SaveConfig(Callback):
-    """Writes the config into the run directory, every logger and every checkpoint.
+    """Writes the config and the code's version into the run directory, every logger and every checkpoint.
 
     Args:
-        text: The resolved config, YAML.
+        config: The resolved config, YAML.
     """
 
-    def __init__(self, text: str) -> None:
-        self.text = f"# lit_vae {__version__}\n{text}"
+    def __init__(self, config: str) -> None:
+        self.version = {"lit_vae": __version__} | commit()
+        self.config = f"# {', '.join(f'{name} {value}' for name, value in self.version.items())}\n{config}"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if not trainer.is_global_zero:
             return
         file = Path(trainer.default_root_dir) / "config.yaml"
         if not file.exists():
-            file.write_text(self.text, encoding="utf-8")
+            file.write_text(self.config, encoding="utf-8")
         for logger in trainer.loggers:
-            logger.log_hyperparams({"lit_vae": __version__, **yaml.safe_load(self.text)})
+            logger.log_hyperparams(self.version | yaml.safe_load(self.config))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["config"] = self.text
+        checkpoint["config"] = self.config
+
+
+def commit() -> dict[str, str]:
+    """The git commit of the code, ``-dirty`` where it was changed since; nothing for an installed package."""
+    if not (CHECKOUT / ".git").exists():
+        return {}
+    describe = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return {"commit": subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()}
+    except (OSError, subprocess.CalledProcessError):
+        return {}  # git is not there, or refuses another user's checkout

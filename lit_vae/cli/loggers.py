@@ -10,32 +10,56 @@ from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import WandbLogger
 
-WANDB = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": {"project": "lit_vae"}}
-CSV = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"name": "metrics"}}
+from lit_vae.cli.words import flags
+
+WANDB = {"class_path": "lightning.pytorch.loggers.WandbLogger"}
+PROJECT = "lit_vae"
+CSV = "lightning.pytorch.loggers.CSVLogger"
+WANT_FOLDER = ("CSVLogger", "TensorBoardLogger")
+"""Loggers that cannot be named without a folder; :func:`complete` then sets it to the run directory."""
+
+
+def placed(words: list[str], given: Any) -> list[str]:
+    """A command line that names a folder for a logger that wants one, so that its class path alone suffices.
+
+    Args:
+        words: The command line.
+        given: What the config files say of the logger.
+    """
+    arguments = given.get("init_args") or {} if isinstance(given, dict) else {}
+    named = str(given.get("class_path")) if isinstance(given, dict) and "save_dir" not in arguments else ""
+    for flag, value in flags(words):
+        if flag in ("--trainer.logger", "--trainer.logger.class_path"):
+            named = value
+        elif flag in ("--trainer.logger.save_dir", "--trainer.logger.init_args.save_dir"):
+            return words
+    return [*words, "--trainer.logger.init_args.save_dir=."] if named.endswith(WANT_FOLDER) else words
 
 
 def complete(given: Any, run_dir: Path | None) -> Any:
     """The loggers that were asked for, all writing into the run directory, and a CSV file.
 
     Args:
-        given: What the config says: one logger, several, or True, False or None.
+        given: What the config says: one logger, several, True or None for the CSV file alone, False for nothing.
         run_dir: Where they write; None for a loose checkpoint, which logs nothing.
     """
     if given is False or run_dir is None:
         return False
     chosen = list(given) if isinstance(given, list) else [] if given in (None, True) else [given]
-    chosen = [*chosen, Namespace(class_path=CSV["class_path"], init_args=Namespace(CSV["init_args"]))]
+    if not any(logger.class_path.endswith("CSVLogger") for logger in chosen):
+        chosen.append(Namespace(class_path=CSV, init_args=Namespace(name="metrics", save_dir=None)))
     for logger in chosen:
         arguments = logger.init_args
-        if arguments.get("save_dir") in (None, "."):
+        if "save_dir" in arguments and arguments.save_dir in (None, "."):
             arguments.save_dir = str(run_dir)
         if logger.class_path.endswith("WandbLogger"):
             arguments.name = arguments.get("name") or run_dir.name
+            arguments.project = arguments.get("project") or os.environ.get("WANDB_PROJECT") or PROJECT
             arguments.version = arguments.get("version") or recorded_id(run_dir)
             if arguments.get("offline") or is_offline():
                 arguments.offline = True
                 # W&B reads its environment once, at the login that was just tried; the logger only sets it there
-                logger.dict_kwargs = {**(logger.get("dict_kwargs") or {}), "mode": "offline"}
+                arguments.mode = "offline"
     return chosen
 
 
@@ -57,7 +81,14 @@ def is_offline() -> bool:
 
 def announce(trainer: Trainer, run_dir: Path) -> None:
     """Say in one line how to view what W&B records offline."""
-    offline = any(isinstance(logger, WandbLogger) and logger._offline for logger in trainer.loggers)
-    if offline and trainer.is_global_zero:
+    if any(isinstance(logger, WandbLogger) and logger._offline for logger in trainer.loggers):
         folder = run_dir / "wandb"
         print(f"W&B: recording offline; view: wandb leet {folder}; upload: wandb sync {folder}/offline-run-*")
+
+
+def finish(trainer: Trainer) -> None:
+    """End W&B's run, so that another in this process is another."""
+    if any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
+        import wandb
+
+        wandb.finish()

@@ -8,8 +8,14 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from lit_vae.cli import near
 
-NOISE = re.compile(r"Given value|Subtypes:|Errors:|Does not validate|- Expected a <class 'NoneType'>|Expected a path")
-UNKNOWN = re.compile(r"unrecognized arguments: --([\w.]+)|does not accept option '([\w.]+)'")
+KEY = re.compile(r'Parser key "([\w.]+)"')
+UNKNOWN_KEY = re.compile(r"unrecognized arguments: --([^\s=]+)|does not accept option '([\w.]+)'")
+STRAY = re.compile(r"unrecognized arguments: (.+)")
+UNKNOWN_ARGUMENT = re.compile(r"Option '([\w.]+)' is not accepted")
+MISSING = re.compile(r"the following arguments are required: ([\w., ]+)")
+EXPECTED = re.compile(r"Expected an? (<class '[\w.]+'>|typing\.\w+\[.*?\]|dot import path string)")
+GIVEN = re.compile(r"(?m)(?:Given|Got) value: (?:NestedArg\(key='[\w.]+', val=)?'?(.*?)'?\)?(?:\. Got value|$)")
+NOISE = re.compile(r"Given value|Subtypes:|Errors:|Does not validate|Expected an? |Type typing")
 
 
 def parse(parser: ArgumentParser, words: list[str], keys_of: ArgumentParser | None = None) -> Namespace:
@@ -30,13 +36,34 @@ def parse(parser: ArgumentParser, words: list[str], keys_of: ArgumentParser | No
 
 
 def explain(text: str, parser: ArgumentParser) -> str:
-    """A parser's message, shorter, with the near misses of a key that it does not know."""
-    kept = [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip() and not NOISE.search(line)]
-    short = " ".join(kept)
-    unknown = re.search(
-        r"unrecognized arguments: --([\w.]+)|Key '([\w.]+)' is not|[Nn]o action for key '([\w.]+)'", short
-    )
-    if unknown is None:
-        return short
-    known = sorted({option.lstrip("-") for action in parser._actions for option in action.option_strings})
-    return short + near(next(filter(None, unknown.groups())), known)
+    """A parser's message in one line: the key, what was expected and what came.
+
+    Args:
+        text: The message.
+        parser: Its keys are the near misses of one that it does not know.
+    """
+    if unknown := UNKNOWN_KEY.search(text):
+        key = next(filter(None, unknown.groups()))
+        known = {option.lstrip("-").removesuffix(".help") for act in parser._actions for option in act.option_strings}
+        return f"{key} is no key here{near(key, sorted(known))}"
+    if stray := STRAY.search(text):
+        return f"'{stray[1]}' belongs to no flag: flags start with --"
+    key = ".init_args.".join(dict.fromkeys(KEY.findall(text)))
+    if unknown := UNKNOWN_ARGUMENT.search(text):
+        return f"{key}.init_args.{unknown[1]} is not accepted"
+    if missing := MISSING.search(text):
+        inner = f"{key}.init_args." if key else ""
+        return f"missing: {', '.join(f'--{inner}{name}' for name in missing[1].split(', '))}"
+    expected = list(dict.fromkeys(map(plain, EXPECTED.findall(text))))
+    if key and expected:
+        given = GIVEN.findall(text)
+        return f"{key}: expected {' or '.join(expected)}" + (f", got {given[-1]}" if given else "")
+    kept = [line.strip().removeprefix("- ") for line in text.splitlines() if not NOISE.search(line)]
+    return " ".join(filter(None, kept))
+
+
+def plain(kind: str) -> str:
+    """A type in a reader's words: ``<class 'int'>`` is int, ``typing.Literal['a', 'b']`` is one of 'a', 'b'."""
+    names = {"dot import path string": "a class path", "<class 'NoneType'>": "null"}
+    kind = names.get(kind) or kind.removeprefix("<class '").removesuffix("'>")
+    return kind.replace("typing.Literal[", "one of ").rstrip("]")

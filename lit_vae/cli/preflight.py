@@ -12,30 +12,37 @@ import yaml
 
 from lit_vae.backbones import Backbone
 from lit_vae.cli import near
+from lit_vae.cli.words import flags
 from lit_vae.data import SymbolDataModule
 from lit_vae.heads import DecoderHead
 from lit_vae.objectives import Objective
 
-SLOTS: dict[str, type] = {
+Config = dict[str, Any]
+
+SLOTS: dict[str, type | None] = {
     "model.backbone": Backbone,
     "model.head": DecoderHead,
     "model.objective": Objective,
+    "model.optimizer": None,
+    "model.scheduler": None,
     "data": SymbolDataModule,
 }
-"""Where a class is named, and what it must be."""
+"""Where a class is named, and what it must be where that is ours to say."""
 
 LINKED = {
     "model.backbone": {"embed_width": "the head", "shape": "the head"},
     "model.head": {"width": "model.backbone.init_args.width", "num_values": "the data", "shape": "the data"},
+    "model.optimizer": {"params": "the model"},
+    "model.scheduler": {"optimizer": "model.optimizer"},
 }
 """Arguments that another part fills, and which."""
 
 
-def check_file(path: Path) -> None:
-    """Check a config file.
+def read(path: Path) -> Config:
+    """A config file.
 
     Raises:
-        ValueError: If it is no YAML mapping, names an unknown class or key, or sets a linked argument.
+        ValueError: If it is no YAML mapping.
     """
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -43,104 +50,129 @@ def check_file(path: Path) -> None:
         raise ValueError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(config, dict):
         raise ValueError(f"--config {path} is empty or no mapping of keys to values")
-    check(config, f"--config {path}")
+    return config
 
 
-def check_flags(words: list[str], config: dict[str, Any]) -> None:
-    """Check the flags that set a part of the model or of the data, such as ``--data.root``.
+def overlay(config: Config, changes: Config) -> Config:
+    """A config with changes on top; arguments of a class go when another class is named."""
+    if changes.get("class_path", config.get("class_path")) != config.get("class_path"):
+        return changes
+    merged = config | changes
+    for key in config.keys() & changes.keys():
+        if isinstance(config[key], dict) and isinstance(changes[key], dict):
+            merged[key] = overlay(config[key], changes[key])
+    return merged
+
+
+def of_flags(words: list[str], config: Config) -> Config:
+    """What flags such as ``--data.root`` say of the model and the data, as a config.
 
     Args:
         words: The command line.
-        config: What the config files say: where a flag names no class, theirs is meant.
-
-    Raises:
-        ValueError: As :func:`check_file`.
+        config: What it changes: says where a class is, whose ``init_args`` a flag may leave out.
     """
-    for slot in SLOTS:
-        node: dict[str, Any] = {"init_args": {}}
-        if "class_path" in (dig(config, slot) or {}):
-            node["class_path"] = dig(config, slot)["class_path"]
-        for flag, value in flags(words):
-            if flag in (f"--{slot}", f"--{slot}.class_path") and value:
-                node["class_path"] = value
-            elif flag.startswith(f"--{slot}.") and not flag.endswith(".help"):
-                key = flag.removeprefix(f"--{slot}.").removeprefix("init_args.").partition(".")[0]
-                node["init_args"][key] = value
-        check({slot: node} if "." not in slot else {"model": {slot.removeprefix("model."): node}}, "the command line")
+    changes: Config = {}
+    for flag, value in flags(words):
+        path: list[str] = []
+        for key in flag.lstrip("-").split("."):
+            if names_class(path, config) and key not in ("class_path", "init_args"):
+                path.append("init_args")
+            path.append(key)
+        if path[0] in ("model", "data") and path[-1] != "help":
+            plain = not names_class(path, config) or value.startswith("{")
+            changes = overlay(changes, nested(path, value if plain else {"class_path": value}))
+    return changes
 
 
-def flags(words: list[str]) -> Iterator[tuple[str, str]]:
-    """Each flag of a command line with its value, empty where it has none."""
-    for word, following in zip(words, [*words, ""][1:], strict=True):
-        flag, equals, value = word.partition("=")
-        if flag.startswith("--"):
-            yield flag, value if equals or following.startswith("--") else following
+def nested(path: list[str], value: Any) -> Config:
+    """A config with one value, under a path of keys."""
+    for key in reversed(path):
+        value = {key: value}
+    return value
 
 
-def check(config: dict[str, Any], where: str) -> None:
-    """Check a config, or part of one.
+def names_class(path: list[str], config: Config) -> bool:
+    """Whether a class is named under a path of keys."""
+    node = dig(config, path)
+    return ".".join(path) in SLOTS or (isinstance(node, dict) and "class_path" in node)
+
+
+def check_flags(words: list[str], config: Config) -> None:
+    """Check the flags that change the model or the data.
 
     Args:
-        config: What the YAML or the flags say.
-        where: Names its source in messages.
+        words: The command line.
+        config: What they change.
 
     Raises:
-        ValueError: As :func:`check_file`.
+        ValueError: As :func:`check`.
     """
-    for slot, base in SLOTS.items():
-        node = dig(config, slot)
-        if not isinstance(node, dict):
-            continue
-        for key in LINKED.get(slot, {}).keys() & (node.get("init_args") or {}).keys():
-            raise ValueError(f"{where}: {slot}.init_args.{key} is linked: {LINKED[slot][key]} fills it; leave it out")
-        if "class_path" in node:
-            check_class(str(node["class_path"]), base, node.get("init_args") or {}, slot, where)
+    check(overlay(config, of_flags(words, config)), "the command line")
 
 
-def check_class(class_path: str, base: type, init_args: dict[str, Any], slot: str, where: str) -> None:
-    """Check that a class is there, is of the right kind, and takes the arguments.
+def check(node: Any, where: str, key: str = "") -> None:
+    """Check a config, or the part of one under a key.
+
+    Args:
+        node: The config.
+        where: Names its source in messages: ``--config FILE`` or ``the command line``.
+        key: Dotted; empty for a whole config.
+
+    Raises:
+        ValueError: If it names a class or an argument of one that is unknown, or sets a linked argument.
+    """
+    if not isinstance(node, dict):
+        return
+    arguments = node.get("init_args") or {}
+    for name in LINKED.get(key, {}).keys() & arguments.keys():
+        raise ValueError(f"{where}: {key}.init_args.{name} is linked: {LINKED[key][name]} fills it; leave it out")
+    if isinstance(node.get("class_path"), str):
+        check_arguments(locate(node["class_path"], key, where), arguments, key, where)
+    for name, child in node.items():
+        check(child, where, f"{key}.{name}".lstrip("."))
+
+
+def check_arguments(found: Any, arguments: Config, key: str, where: str) -> None:
+    """Check that a class takes the arguments, where its signature tells.
 
     Raises:
         ValueError: If not; the message names the near misses.
     """
-    found = locate(class_path, base, f"{where}: {slot}.class_path")
-    if not issubclass(found, base):
-        raise ValueError(f"{where}: {slot}.class_path {class_path} is no {base.__name__}; {known_classes(base)}")
-    parameters = inspect.signature(found.__init__).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+    parameters = inspect.signature(found).parameters if isinstance(found, type) else {}
+    if not parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    known = [name for name in parameters if name != "self" and name not in LINKED.get(slot, {})]
-    for key in init_args.keys() - set(known) - LINKED.get(slot, {}).keys():
+    known = [name for name in parameters if name not in LINKED.get(key, {})]
+    for name in arguments.keys() - set(known):
         raise ValueError(
-            f"{where}: {found.__name__} takes no {slot}.init_args.{key}{near(key, known)}; it takes {', '.join(known)}"
+            f"{where}: {found.__name__} takes no {key}.init_args.{name}{near(name, known)}; it takes {', '.join(known)}"
         )
 
 
-def locate(class_path: str, base: type, what: str) -> type:
-    """The class that a dotted path or the short name of a known class names.
+def locate(class_path: str, key: str, where: str) -> Any:
+    """What a dotted path or the short name of a known class names; None for a short name that the parser may know.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If it names nothing, or no class of the kind that belongs there.
     """
+    base = SLOTS.get(key)
+    known = {} if base is None else {found.__name__: found for found in concrete(base)}
+    what, listing = f"{where}: {key}.class_path {class_path}", f"; known: {', '.join(sorted(known))}" if known else ""
     module_name, _, name = class_path.rpartition(".")
     if not module_name:
-        short = {known.__name__: known for known in concrete(base)}
-        if name not in short:
-            raise ValueError(f"{what} {class_path} is unknown{near(name, sorted(short))}; {known_classes(base)}")
-        return short[name]
+        if base is not None and name not in known:
+            raise ValueError(f"{what} is unknown{near(name, sorted(known))}{listing}")
+        return known.get(name)
     try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        hint = near(name, [known.__name__ for known in concrete(base)])
-        raise ValueError(f"{what} {class_path} can not be imported ({error}){hint}; {known_classes(base)}") from error
-    if not isinstance(found, type):
-        raise ValueError(f"{what} {class_path} is no class")
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ValueError(f"{what} can not be imported ({error}){near(name, sorted(known))}{listing}") from error
+    if not hasattr(module, name):
+        public = [other for other in vars(module) if not other.startswith("_")]
+        raise ValueError(f"{what}: {module_name} has no {name}{near(name, sorted(known) or public)}{listing}")
+    found = getattr(module, name)
+    if base is not None and not (isinstance(found, type) and issubclass(found, base)):
+        raise ValueError(f"{what} is no {base.__name__}{listing}")
     return found
-
-
-def known_classes(base: type) -> str:
-    """The classes of a kind that are known."""
-    return f"known: {', '.join(sorted(known.__name__ for known in concrete(base)))}"
 
 
 def concrete(base: type) -> Iterator[type]:
@@ -152,9 +184,9 @@ def concrete(base: type) -> Iterator[type]:
         yield from concrete(child)
 
 
-def dig(config: dict[str, Any], dotted: str) -> Any:
-    """The value under a dotted key, None where there is none."""
+def dig(config: Config, path: list[str]) -> Any:
+    """The value under a path of keys, None where there is none."""
     node: Any = config
-    for key in dotted.split("."):
+    for key in path:
         node = node.get(key) if isinstance(node, dict) else None
     return node

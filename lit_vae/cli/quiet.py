@@ -9,6 +9,7 @@ def quieten() -> None:
     """Silence product tips, chatter and warnings that a user of the command line can do nothing about."""
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_CONSOLE", "off")
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning makes the calls
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     from lightning.fabric.utilities.warnings import PossibleUserWarning
@@ -20,6 +21,8 @@ def quieten() -> None:
         ".*sync_dist=True.*",
         ".*does not have many workers.*",
         ".*is already saved during checkpointing.*",
+        ".*could not find the monitored key.*",  # a run that ends before its first validation
+        "The dirpath has changed.*",  # of a run that was moved: its best checkpoint is found by score
         "Checkpoint directory .* exists and is not empty",  # it is when a run is resumed
     ):
         warnings.filterwarnings("ignore", message=harmless)

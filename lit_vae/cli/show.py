@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonargparse import ArgumentParser
 
 from lit_vae import checkpoints
+from lit_vae.cli import preflight
 from lit_vae.cli.parsing import parse
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
@@ -26,28 +27,36 @@ def sample(words: list[str]) -> None:
 
 def reconstruct(words: list[str]) -> None:
     """Write examples beside their reconstructions to a file."""
-    words, ckpt_paths = take(words, "--ckpt_path")
-    if not ckpt_paths:
-        call("reconstruct", write_reconstructions, words)
-        return
-    text = checkpoints.config(checkpoints.find(ckpt_paths[-1], "best"))
-    if text is None:
-        raise ValueError(f"--ckpt_path {ckpt_paths[-1]} holds no config that names its data: it was built in Python")
-    data = yaml.safe_dump({"data": yaml.safe_load(text)["data"]})
-    call("reconstruct", write_reconstructions, [f"--config={data}", f"--ckpt_path={ckpt_paths[-1]}", *words])
+    _, ckpt_paths = take(words, "--ckpt_path")
+    data = None
+    if ckpt_paths:
+        text = checkpoints.config(checkpoints.find(ckpt_paths[-1], "best"))
+        if text is None:
+            raise ValueError(f"--ckpt_path {ckpt_paths[-1]} was built in Python: it names no data to reconstruct")
+        data = yaml.safe_load(text)["data"]
+    call("reconstruct", write_reconstructions, words, data)
 
 
-def call(verb: str, function: Callable[..., None], words: list[str]) -> None:
-    """Parse the words after a verb into the arguments of its function, and call it."""
+def call(verb: str, function: Callable[..., None], words: list[str], data: dict[str, Any] | None = None) -> None:
+    """Parse the words after a verb into the arguments of its function, and call it.
+
+    Args:
+        verb: The verb.
+        function: Its arguments are the verb's flags.
+        words: What the user said.
+        data: The data module, class path and arguments, that the flags ``--data`` change.
+    """
     quieten()
-    parser = ArgumentParser(prog=f"python -m lit_vae {verb}", exit_on_error=False, description=function.__doc__)
-    parser.add_argument("--config", action="config", help="A config file; what a run was trained with is known.")
-    parser.add_argument("--overwrite", action="store_true", help="Replace an existing file.")
-    if "data" in inspect.signature(function).parameters:
-        parser.add_subclass_arguments(SymbolDataModule, "data", required=True)
+    parser = ArgumentParser(
+        prog=f"python -m lit_vae {verb}", exit_on_error=False, allow_abbrev=False, description=function.__doc__
+    )
     parser.add_function_arguments(function, skip={"data", "overwrite"})
+    parser.add_argument("--overwrite", action="store_true", help="Replace an existing file.")
+    if data is not None:
+        parser.add_subclass_arguments(SymbolDataModule, "data", required=True)
+        parser.set_defaults(data=data)
+        preflight.check_flags(words, {"data": data})
     parsed = parser.instantiate_classes(parse(parser, words))
-    parsed.pop("config", None)
     function(**parsed.as_dict())
 
 
@@ -126,7 +135,12 @@ def free_path(out: str | None, default: str, overwrite: bool) -> Path:
 
 
 def write(rendering: Rendering, path: Path) -> None:
-    """Save a rendering and say where."""
+    """Save a rendering and say where; what was there goes once the new file is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rendering.save(path)
+    unfinished = path.with_stem(f".{path.stem}.unfinished")
+    try:
+        rendering.save(unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
     print(f"wrote {path}")

@@ -49,19 +49,19 @@ def run(verb: str, words: list[str]) -> None:
     quieten()
     words, ckpt_paths = take(words, "--ckpt_path")
     words, names = take(words, "--config", "-c")
-    if not (words or names or ckpt_paths):
-        raise ValueError(
-            f"{verb} needs --config NAME_OR_FILE or --ckpt_path RUN; python -m lit_vae configs lists names"
-        )
+    asks_for_help = any(word in ("-h", "--help") or word.endswith(".help") for word in words)
+    if not (ckpt_paths or asks_for_help or (names and verb == "fit")):
+        needs = "--config NAME_OR_FILE or --ckpt_path RUN" if verb == "fit" else "--ckpt_path RUN"
+        raise ValueError(f"{verb} needs {needs}; python -m lit_vae configs lists the packaged configs")
+    checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
+    saved = checkpoints.config(checkpoint) if checkpoint else None
+    config = yaml.safe_load(saved) if saved else {}
     files = [configs.resolve(name) for name in names]
     for file in files:
-        preflight.check_file(file)
-    merged: dict[str, Any] = {}
-    for file in files:
-        merged |= yaml.safe_load(file.read_text(encoding="utf-8"))
-    checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
-    saved = None if checkpoint is None else checkpoints.config(checkpoint)
-    preflight.check_flags(words, (yaml.safe_load(saved) if saved else {}) | merged)
+        config = preflight.overlay(config, preflight.read(file))
+        preflight.check(config, f"--config {file}")
+    preflight.check_flags(words, config)
+    words = loggers.placed(words, preflight.dig(config, ["trainer", "logger"]))
     sources = ([f"--config={saved}"] if saved else []) + [f"--config={file}" for file in files]
     TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint)
 
@@ -81,7 +81,9 @@ class TrainCLI(LightningCLI):
         self._words = words
         self._name = name
         self._checkpoint = checkpoint
+        self._resumed_at = None if checkpoint is None else checkpoints.step(checkpoint)
         self._run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
+        options = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
             LitVAE,
             SymbolDataModule,
@@ -89,7 +91,7 @@ class TrainCLI(LightningCLI):
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=None,
-            parser_kwargs={"exit_on_error": False, verb: {"exit_on_error": False}},
+            parser_kwargs=options | {verb: options},
             trainer_defaults={"enable_model_summary": False},
         )
 
@@ -129,11 +131,14 @@ class TrainCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self._verb]
+        given, config.run_dir = config.run_dir, None  # what is saved can be run again
         self._yaml = self._parser(self._verb).dump(config, skip_none=False)
         if self._checkpoint is not None:
             refuse_another_model(self._checkpoint, yaml.safe_load(self._yaml)["model"])
-        elif self._verb == "fit":
-            self._run_dir = runs.choose(config.run_dir, self._name)
+        if self._run_dir is None and self._verb == "fit":
+            self._run_dir = runs.choose(given, self._name)
+        elif given is not None:
+            raise ValueError(f"--run_dir {given}: {self._verb} writes into the checkpoint's own run; leave it out")
         if self._run_dir is not None:
             config.trainer.default_root_dir = str(self._run_dir)
             config.checkpoint.dirpath = str(self._run_dir / "checkpoints")
@@ -142,7 +147,8 @@ class TrainCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self._verb].trainer
-        callbacks = list(config.callbacks or [])
+        given = config.callbacks or []
+        callbacks = list(given) if isinstance(given, list) else [given]
         if config.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in callbacks):
             callbacks.append(Progress())
         if self._verb == "fit":
@@ -155,15 +161,25 @@ class TrainCLI(LightningCLI):
         return {**super()._prepare_subcommand_kwargs(subcommand), **checkpoint}
 
     def before_fit(self) -> None:
-        """Make the run directory, now that everything that can be checked has been."""
+        """Make the run directory, now that everything that can be checked has been, the data too."""
         assert self._run_dir is not None
-        runs.make(self._run_dir)
+        if not self.trainer.is_global_zero:
+            return
+        self.datamodule.prepare_data()
+        self.datamodule.dataset("train")
+        self.datamodule.dataset("val")
+        if not self._run_dir.exists():
+            runs.make(self._run_dir)
         loggers.announce(self.trainer, self._run_dir)
 
     def after_fit(self) -> None:
         """Say where everything is."""
-        if self.trainer.is_global_zero:
-            print(f"run: {self._run_dir}; evaluate it with: python -m lit_vae test --ckpt_path {self._run_dir}")
+        loggers.finish(self.trainer)
+        if not self.trainer.is_global_zero:
+            return
+        if self.trainer.global_step == self._resumed_at:
+            print(f"nothing was left to train after step {self._resumed_at}: raise trainer.max_epochs or max_steps")
+        print(f"run: {self._run_dir}; evaluate it with: python -m lit_vae test --ckpt_path {self._run_dir}")
 
 
 def refuse_another_model(checkpoint: Path, model: dict[str, Any]) -> None:
