@@ -139,11 +139,8 @@ class LitVAE(LightningModule):
                 f"the head was made for {self.head.num_values} values in shape {list(self.head.shape)}, the data "
                 f"'{symbols.name}' has {symbols.num_values} in shape {list(symbols.shape)}: change data or model.head"
             )
-        if self._symbols is not None and not self._symbols.agrees_with(symbols):
-            raise ValueError(
-                f"the checkpoint's symbols ('{self._symbols.name}') stand for something else than the data's "
-                f"('{symbols.name}'): evaluate on the data it was trained on, or with its tokenizer; change data"
-            )
+        if self._symbols is not None:
+            refuse_other(self._symbols, symbols)
         self._symbols = symbols
 
     def on_fit_start(self) -> None:
@@ -268,10 +265,18 @@ class LitVAE(LightningModule):
         checkpoint["symbols"] = None if self._symbols is None else self._symbols.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Learn what the symbols stand for."""
+        """Learn what the symbols stand for; a trainer has shown its data before.
+
+        Raises:
+            ValueError: If the checkpoint was made for other data, or its format is another.
+        """
         checkpoints.check_format(checkpoint)
-        if checkpoint["symbols"] is not None:
-            self._symbols = restore(checkpoint["symbols"])
+        if checkpoint["symbols"] is None:
+            return
+        trained_on = restore(checkpoint["symbols"])
+        if self._symbols is None:
+            self._symbols = trained_on
+        refuse_other(trained_on, self._symbols)
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
@@ -296,3 +301,18 @@ class LitVAE(LightningModule):
                 f"pass the same parts, load_from_checkpoint(path, backbone=..., head=..., objective=...)"
             )
         return super().load_from_checkpoint(path, map_location=map_location, weights_only=True, **kwargs)
+
+
+def refuse_other(trained_on: Symbols, given: Symbols) -> None:
+    """Refuse data whose integers stand for something else than those a model was trained on.
+
+    Raises:
+        ValueError: If they do.
+    """
+    if not trained_on.agrees_with(given):
+        raise ValueError(
+            f"the model was trained on '{trained_on.name}', {trained_on.num_values} values in shape "
+            f"{list(trained_on.shape)}, which stand for something else than those of the data, '{given.name}', "
+            f"{given.num_values} values in shape {list(given.shape)}: evaluate on the data that it was trained on, "
+            f"or with its tokenizer; change data"
+        )

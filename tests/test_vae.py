@@ -267,15 +267,29 @@ def test_other_data_are_refused_before_training(make_trainer):
         make_trainer(max_steps=1).fit(squares_vae(), datamodule=Squares(levels=7))
 
 
-def test_data_that_look_the_same_but_stand_for_something_else_are_refused(make_trainer, lines, tmp_path):
+@pytest.fixture
+def others(tmp_path):
+    """Lines over as many characters, but others."""
+    (tmp_path / "others.txt").write_text(LINES.replace("t", "d"), encoding="utf-8")
+    return TextLinesDataModule(str(tmp_path / "others.txt"), Characters(), max_length=40)
+
+
+def test_data_that_look_the_same_but_stand_for_something_else_are_refused(make_trainer, lines, others):
     vae = text_vae(lines)
     make_trainer(max_steps=1, limit_val_batches=0).fit(vae, datamodule=lines)
-    (tmp_path / "others.txt").write_text(LINES.replace("t", "d"), encoding="utf-8")
-    others = TextLinesDataModule(str(tmp_path / "others.txt"), Characters(), max_length=40)
 
     assert others.num_values == lines.num_values
     with pytest.raises(ValueError, match=r"lines\.txt.*stand for something else.*others\.txt"):
         make_trainer().test(vae, datamodule=others, verbose=False)
+
+
+def test_a_checkpoint_of_other_data_is_refused(make_trainer, lines, others, tmp_path):
+    trainer = make_trainer(max_steps=1, limit_val_batches=0)
+    trainer.fit(text_vae(lines), datamodule=lines)
+    trainer.save_checkpoint(tmp_path / "lines.ckpt")
+
+    with pytest.raises(ValueError, match=r"lines\.txt.*stand for something else.*others\.txt"):
+        make_trainer().test(text_vae(others), datamodule=others, ckpt_path=tmp_path / "lines.ckpt", weights_only=True)
 
 
 # ---- checkpoints ----
