@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_vae.files import replacing
 from lit_vae.version import __version__
 
 CHECKOUT = Path(__file__).parents[2]
@@ -28,7 +29,8 @@ class SaveConfig(Callback):
             return
         file = Path(trainer.default_root_dir) / "config.yaml"
         if not file.exists():
-            file.write_text(self.config, encoding="utf-8")
+            with replacing(file) as unfinished:
+                unfinished.write_text(self.config, encoding="utf-8")
         for logger in trainer.loggers:
             logger.log_hyperparams(self.version | yaml.safe_load(self.config))
 

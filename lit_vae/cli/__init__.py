@@ -20,7 +20,7 @@ VERBS = {
 """Each verb: what it does, and the function that does it."""
 
 CHANGE = "change --run_dir or --out"
-BLOCKED = (errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EROFS)
+BLOCKED = (errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.EPERM, errno.EROFS)
 """Reasons why a file cannot be written where the user wants it."""
 
 
@@ -77,10 +77,9 @@ def near(word: str, known: list[str]) -> str:
 def message(error: Exception) -> str:
     """One message for an error, in the user's words."""
     text = str(error).strip()
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.strerror}: {error.filename}{': free some room, or ' + CHANGE if error.errno in BLOCKED else ''}"
-    if "PytorchStreamWriter" in text or "unexpected pos" in text:
-        return f"a checkpoint could not be written: is the disk full? free some room, or {CHANGE} ({text})"
+    if isinstance(error, OSError) and error.strerror:
+        hint = [f"free some room, or {CHANGE}"] if error.errno == errno.ENOSPC else [CHANGE] * (error.errno in BLOCKED)
+        return ": ".join([error.strerror, *([str(error.filename)] if error.filename else []), *hint])
     known = isinstance(error, ValueError | OSError) or type(error).__name__ == "MisconfigurationException"
     return text if known and text else f"{type(error).__name__}: {text} (--traceback shows where)"
 

@@ -86,9 +86,13 @@ def announce(trainer: Trainer, run_dir: Path) -> None:
         print(f"W&B: recording offline; view: wandb leet {folder}; upload: wandb sync {folder}/offline-run-*")
 
 
-def finish(trainer: Trainer) -> None:
-    """End W&B's run, so that another in this process is another."""
-    if any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
-        import wandb
+def finish(exit_code: int) -> None:
+    """End W&B's run, so that the next one in this process is another.
 
-        wandb.finish()
+    Args:
+        exit_code: 0 marks it as finished, others as failed.
+    """
+    import wandb
+
+    if wandb.run is not None:
+        wandb.finish(exit_code)

@@ -10,6 +10,7 @@ def quieten() -> None:
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_CONSOLE", "off")
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning makes the calls
+    logging.raiseExceptions = False  # where there is no room for a log, the error that counts is said once
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     from lightning.fabric.utilities.warnings import PossibleUserWarning

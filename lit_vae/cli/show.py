@@ -16,6 +16,7 @@ from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
 from lit_vae.data import Split, SymbolDataModule
 from lit_vae.decoding import Decoding
+from lit_vae.files import replacing
 from lit_vae.rendering import Rendering
 from lit_vae.vae import LitVAE
 
@@ -135,12 +136,8 @@ def free_path(out: str | None, default: str, overwrite: bool) -> Path:
 
 
 def write(rendering: Rendering, path: Path) -> None:
-    """Save a rendering and say where; what was there goes once the new file is whole."""
+    """Save a rendering and say where."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_stem(f".{path.stem}.unfinished")
-    try:
-        rendering.save(unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as file:
+        rendering.save(file)
     print(f"wrote {path}")

@@ -9,6 +9,7 @@ import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 
 from lit_vae import checkpoints, runs
 from lit_vae.callbacks import Examples, KeepLast, Progress, SaveConfig
@@ -17,6 +18,7 @@ from lit_vae.cli.parsing import parse
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
 from lit_vae.data import SymbolDataModule
+from lit_vae.files import WholeCheckpointIO
 from lit_vae.vae import LitVAE
 
 
@@ -63,7 +65,12 @@ def run(verb: str, words: list[str]) -> None:
     preflight.check_flags(words, config)
     words = loggers.placed(words, preflight.dig(config, ["trainer", "logger"]))
     sources = ([f"--config={saved}"] if saved else []) + [f"--config={file}" for file in files]
-    TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint)
+    try:
+        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint)
+    except BaseException:
+        loggers.finish(exit_code=1)
+        raise
+    loggers.finish(exit_code=0)
 
 
 class TrainCLI(LightningCLI):
@@ -154,7 +161,10 @@ class TrainCLI(LightningCLI):
         if self._verb == "fit":
             assert self._run_dir is not None
             callbacks += [SaveConfig(self._yaml), KeepLast(self._run_dir / "checkpoints")]
-        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        trainer: Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        if isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy) and not config.plugins:
+            trainer.strategy.checkpoint_io = WholeCheckpointIO()
+        return trainer
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         checkpoint = {"ckpt_path": self._checkpoint, "weights_only": True} if self._checkpoint else {}
@@ -174,7 +184,6 @@ class TrainCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Say where everything is."""
-        loggers.finish(self.trainer)
         if not self.trainer.is_global_zero:
             return
         if self.trainer.global_step == self._resumed_at:
