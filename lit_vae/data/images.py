@@ -1,8 +1,6 @@
 """Pictures held in memory, and what every data module of pictures is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from hashlib import blake2b
 
 import numpy as np
 import torch
@@ -87,21 +85,3 @@ def hold_out_last(images: np.ndarray, split: Split, val_size: int) -> np.ndarray
             f"data.init_args.val_size holds out some of the {len(images)} training pictures, from 1, got {val_size}"
         )
     return images[:-val_size] if split == "train" else images[-val_size:]
-
-
-def divide(names: Sequence[str], seed: int, vals: int, tests: int) -> dict[Split, list[int]]:
-    """Positions of the names in three splits, each in order, that only the names and the seed decide.
-
-    Args:
-        names: All different.
-        seed: Another seed, another division.
-        vals: How many validate.
-        tests: How many test.
-    """
-    salt = str(seed).encode()
-    order = sorted(range(len(names)), key=lambda i: blake2b(names[i].encode(), key=salt).digest())
-    return {
-        "test": sorted(order[:tests]),
-        "val": sorted(order[tests : tests + vals]),
-        "train": sorted(order[tests + vals :]),
-    }

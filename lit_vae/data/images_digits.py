@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from lit_vae.data.base import Split
-from lit_vae.data.images import ImageDataModule, divide
+from lit_vae.data.images import ImageDataModule
+from lit_vae.data.splits import divide
 from lit_vae.symbols import Pixels
 
 HELD_OUT = 180

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from lit_vae.data.base import Split
 from lit_vae.data.folders import existing_folder
-from lit_vae.data.images import ImageDataModule, divide
+from lit_vae.data.images import ImageDataModule
 from lit_vae.data.images_decoding import SUFFIXES, Background, CorruptPicture, Mode, as_array, read_picture
+from lit_vae.data.splits import divide
 from lit_vae.symbols import Pixels
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

@@ -13,7 +13,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from lit_vae.batch import Batch
-from lit_vae.data.base import Split, SymbolDataModule, SymbolDataset
+from lit_vae.data.base import Split, SymbolDataModule
+from lit_vae.data.dataset import SymbolDataset
 from lit_vae.symbols import Tokens
 from lit_vae.tokenizers import TokenizerTrainer
 

@@ -1,6 +1,5 @@
 """Reading a user's own text: one example a line, from one file or from a folder of them."""
 
-import difflib
 import re
 from pathlib import Path
 
@@ -12,24 +11,6 @@ SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
     "test": ("test",),
 }
 """What names the files of a split, between dots, dashes and underscores: ``valid.txt``, ``ptb.valid.txt``."""
-
-
-def existing(root: str) -> Path:
-    """The file or folder that ``data.init_args.root`` names.
-
-    Raises:
-        FileNotFoundError: If there is none; what is near is named.
-    """
-    path = Path(root).expanduser().absolute()
-    if path.exists():
-        return path
-    parent = next(above for above in path.parents if above.is_dir())
-    first_missing = path.relative_to(parent).parts[0]
-    near = difflib.get_close_matches(first_missing, sorted(p.name for p in parent.iterdir()), n=3, cutoff=0.5)
-    hint = f" (there is {', '.join(near)})" if near else ""
-    raise FileNotFoundError(
-        f"no file or folder {root}: {parent} has no {first_missing}{hint}; change data.init_args.root (--data.root)"
-    )
 
 
 def files_of_splits(folder: Path) -> dict[Split, list[Path]] | list[Path]:

@@ -1,8 +1,9 @@
 """A user's own text, one example a line."""
 
 from lit_vae.data.base import Split
+from lit_vae.data.folders import existing
 from lit_vae.data.text import TextDataModule, TooLong
-from lit_vae.data.text_files import existing, files_of_splits, read_lines
+from lit_vae.data.text_files import files_of_splits, read_lines
 from lit_vae.data.text_splits import split_texts
 from lit_vae.tokenizers import TokenizerTrainer
 

@@ -1,9 +1,12 @@
-"""Dividing texts into three splits, the same way wherever and whenever it is done."""
+"""Dividing texts into three splits, equal texts into one."""
 
 from collections.abc import Sequence
-from hashlib import blake2b
+from typing import get_args
 
 from lit_vae.data.base import Split
+from lit_vae.data.splits import divide
+
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def split_texts(texts: Sequence[str], seed: int, val_fraction: float, test_fraction: float) -> dict[Split, list[str]]:
@@ -26,18 +29,13 @@ def split_texts(texts: Sequence[str], seed: int, val_fraction: float, test_fract
             f"val_fraction and test_fraction of data.init_args are above 0 and their sum below 1, "
             f"got {val_fraction} and {test_fraction}"
         )
-    salt = str(seed).encode()
-    shuffled = sorted(set(texts), key=lambda text: blake2b(text.encode(), key=salt).digest())
-    tests = max(1, round(test_fraction * len(shuffled)))
-    vals = max(1, round(val_fraction * len(shuffled)))
-    if len(shuffled) <= tests + vals:
+    different = sorted(set(texts))
+    tests = max(1, round(test_fraction * len(different)))
+    vals = max(1, round(val_fraction * len(different)))
+    if len(different) <= tests + vals:
         raise ValueError(
-            f"{len(shuffled)} different texts cannot be divided into {vals} to validate, {tests} to test and some to "
+            f"{len(different)} different texts cannot be divided into {vals} to validate, {tests} to test and some to "
             f"train: give data.init_args.root more lines, or change data.init_args.val_fraction and test_fraction"
         )
-    test, val = set(shuffled[:tests]), set(shuffled[tests : tests + vals])
-    return {
-        "train": [text for text in texts if text not in test and text not in val],
-        "val": [text for text in texts if text in val],
-        "test": [text for text in texts if text in test],
-    }
+    split_of = {different[i]: split for split, chosen in divide(different, seed, vals, tests).items() for i in chosen}
+    return {split: [text for text in texts if split_of[text] == split] for split in SPLITS}

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from lit_vae.data import DigitsDataModule, ImageDataset
-from lit_vae.data.images import divide, hold_out_last
+from lit_vae.data.images import hold_out_last
+from lit_vae.data.splits import divide
 from lit_vae.data.visits import Visits
 
 
