@@ -40,13 +40,13 @@ def step(
     losses: dict[str, float], name: str, score: Score, leaves: list[Tensor], ids: Tensor, weights: Tensor, low: bool
 ) -> None:
     """One forward and backward pass; leaves its loss under a name."""
-    for leaf in leaves:
-        leaf.grad = None
     with torch.autocast(ids.device.type, torch.bfloat16, enabled=low):
         nats = score(*leaves, ids)
     loss = (nats.float() * weights).sum()
     loss.backward()
     losses[name] = loss.item()
+    for leaf in leaves:
+        leaf.grad = None
 
 
 def main() -> None:

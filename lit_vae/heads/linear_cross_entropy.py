@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-LOGITS_AT_A_TIME = 2**25
-"""Elements of a chunk of logits. Fewer save memory, but each chunk adds to the table's whole gradient."""
+SCRATCH_BYTES = 2**27
+"""For the logits of some tokens at a time. Less saves memory, but each time adds to the table's whole gradient."""
 
 
 def linear_cross_entropy(features: Tensor, table: Tensor, bias: Tensor, ids: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ def by_rows(
         d_table = torch.zeros_like(table, dtype=sums) if to_table else None
         d_bias = torch.zeros_like(bias, dtype=sums) if to_table else None
         weights = torch.ones_like(nats) if weights is None else weights.to(sums)
-        rows = max(1, min(tokens, LOGITS_AT_A_TIME // values))
+        rows = max(1, min(tokens, SCRATCH_BYTES // (values * (product.itemsize + sums.itemsize))))
         scratch, high_scratch = features.new_empty(rows, values), features.new_empty(rows, values, dtype=sums)
         for start in range(0, tokens, rows):
             part = slice(start, start + rows)

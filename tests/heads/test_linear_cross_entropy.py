@@ -13,7 +13,7 @@ TOKENS, WIDTH, VALUES = 23, 6, 11
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(module, "LOGITS_AT_A_TIME", 5 * VALUES)
+    monkeypatch.setattr(module, "SCRATCH_BYTES", 5 * VALUES * 16)
 
 
 def inputs(dtype: torch.dtype = torch.float64) -> tuple[list[Tensor], Tensor]:
