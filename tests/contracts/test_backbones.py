@@ -281,8 +281,14 @@ def test_padding_a_text_does_not_change_the_bound(name):
     few, few_latents = reconstructed(backbone, features_of([3, 9])[:, :4], cropped(noise, backbone, 4), mask=short)
 
     torch.testing.assert_close(features[long], few[short])
-    for many_kl, few_kl in zip(latents, few_latents, strict=True):
-        torch.testing.assert_close(many_kl.kl, few_kl.kl)
+    for padded, cut in zip(latents, few_latents, strict=True):
+        torch.testing.assert_close(padded.kl, cut.kl)
+    for i, length in enumerate(lengths.flatten().tolist()):
+        one, own = slice(i, i + 1), cropped(rows(noise, slice(i, i + 1)), backbone, length)
+        alone, alone_latents = reconstructed(backbone, features_of([3, 9])[one, :length], own)
+        torch.testing.assert_close(features[one, :length], alone)
+        for padded, cut in zip(latents, alone_latents, strict=True):
+            torch.testing.assert_close(padded.kl[one], cut.kl)
 
 
 @torch.no_grad()
