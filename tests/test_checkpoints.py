@@ -17,9 +17,9 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
-def put(run, name, age=0):
+def put(run, name, age=0, score=1.0):
     file = run / "checkpoints" / name
-    torch.save(GOOD, file)
+    torch.save({**GOOD, "callbacks": {"ModelCheckpoint{}": {"current_score": torch.tensor(score)}}}, file)
     os.utime(file, (1e9 - age, 1e9 - age))
     return file
 
@@ -31,12 +31,20 @@ def test_a_run_directory_stands_for_its_best_or_its_last_checkpoint(run):
     assert checkpoints.find(str(run), "last") == last
 
 
-def test_the_newest_of_a_kind_is_taken(run):
-    put(run, "best-step=20.ckpt", age=10)
-    newer = put(run, "best-step=3.ckpt", age=5)
-    put(run, "last.ckpt", age=0)
+def test_of_several_best_ones_the_best_is_taken(run):
+    put(run, "best-step=20.ckpt", age=10, score=3.0)
+    best = put(run, "best-step=40.ckpt", age=5, score=2.0)
+    put(run, "best-step=60.ckpt", age=2, score=2.5)
+    put(run, "last.ckpt", age=0, score=1.0)
 
-    assert checkpoints.find(run, "best") == newer
+    assert checkpoints.find(run, "best") == best
+
+
+def test_of_several_last_ones_the_newest_is_taken(run):
+    newer = put(run, "last-v1.ckpt", age=5)
+    put(run, "last.ckpt", age=10)
+
+    assert checkpoints.find(run, "last") == newer
 
 
 @pytest.mark.parametrize(("there", "asked"), [("best-step=1.ckpt", "last"), ("last.ckpt", "best")])

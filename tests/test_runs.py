@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 
 from lit_vae import runs
 
@@ -10,7 +11,7 @@ from lit_vae import runs
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(rank_zero_only, "rank", 0)
     return tmp_path
 
 
@@ -49,7 +50,7 @@ def test_choosing_makes_nothing(elsewhere):
 def test_processes_that_the_first_one_launches_take_its_directory(monkeypatch):
     chosen = runs.choose(None, "digits")
     runs.make(chosen)
-    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
 
     assert runs.choose(None, "digits") == chosen
     assert runs.choose(str(chosen), "digits") == chosen
@@ -69,6 +70,26 @@ def test_a_directory_that_cannot_be_made_names_the_flag(elsewhere):
         runs.make(elsewhere.joinpath("file", "run").relative_to(elsewhere))
 
 
+def test_a_process_that_another_launcher_started_writes_nowhere_and_so_refuses_nothing(elsewhere, monkeypatch):
+    (elsewhere / "mine").mkdir()
+    monkeypatch.delenv(runs.RUN_DIR_VARIABLE, raising=False)
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+
+    assert str(runs.choose("mine", "digits")) == "mine"
+
+
+def test_a_directory_that_came_to_be_since_it_was_chosen_is_refused(elsewhere):
+    chosen = runs.choose("mine", "digits")
+    chosen.mkdir()
+
+    with pytest.raises(OSError, match=r"--run_dir mine can not be made: File exists"):
+        runs.make(chosen)
+
+
 def test_a_checkpoint_tells_its_run(elsewhere):
+    (elsewhere / "run").mkdir()
+    (elsewhere / "run" / "config.yaml").write_text("")
+
     assert runs.of_checkpoint(elsewhere / "run" / "checkpoints" / "last.ckpt") == elsewhere / "run"
     assert runs.of_checkpoint(elsewhere / "last.ckpt") is None
+    assert runs.of_checkpoint(elsewhere / "downloads" / "checkpoints" / "last.ckpt") is None
