@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
@@ -36,7 +36,8 @@ class LitVAE(LightningModule):
         head: How symbols become features and features a distribution.
         objective: What is minimised.
         optimizer: Makes the optimizer from the parameters.
-        scheduler: Makes a learning-rate schedule from the optimizer; stepped once per optimizer step.
+        scheduler: Makes a learning-rate schedule from the optimizer; stepped once per optimizer step, or, where it is
+            ``lightning.pytorch.cli.ReduceLROnPlateau``, once per epoch by the metric that it monitors.
     """
 
     def __init__(
@@ -203,10 +204,10 @@ class LitVAE(LightningModule):
         optimizer = self._make_optimizer(self.parameters())
         if self._make_scheduler is None:
             return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self._make_scheduler(optimizer), "interval": "step"},
-        }
+        scheduler = self._make_scheduler(optimizer)
+        if isinstance(scheduler, ReduceLROnPlateau):
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": scheduler.monitor}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     # ---- what a person sees ----
 

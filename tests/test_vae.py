@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from contracts.registry import BACKBONES, vae_of
+from lightning.pytorch.cli import ReduceLROnPlateau
 
 from lit_vae import LitVAE
 from lit_vae.backbones import ConvVAE, RecurrentVAE
@@ -260,6 +261,19 @@ def test_a_schedule_steps_with_the_optimizer(make_trainer):
     make_trainer(max_steps=3, limit_val_batches=0).fit(vae, datamodule=Squares())
 
     assert rates[0].get_last_lr() == [0.125]
+
+
+def test_a_plateau_of_the_validation_lowers_the_rate(make_trainer):
+    """Too small a rate to matter: the first validation stays the best, the two after it halve the rate."""
+    vae = squares_vae(
+        optimizer=partial(torch.optim.SGD, lr=1e-6),
+        scheduler=partial(ReduceLROnPlateau, monitor="val/nelbo", patience=0, factor=0.5),
+    )
+    trainer = make_trainer(max_epochs=3)
+
+    trainer.fit(vae, datamodule=Squares())
+
+    assert trainer.optimizers[0].param_groups[0]["lr"] == 0.25e-6
 
 
 def test_other_data_are_refused_before_training(make_trainer):
