@@ -373,6 +373,12 @@ def test_temperatures_of_nought_leave_one_example(trained):
     assert not (warm.images == warm.images[:1]).all()
 
 
+@pytest.mark.parametrize("temperature", [-0.5, float("nan")])
+def test_a_temperature_of_the_head_below_nought_is_refused_with_its_flag(temperature):
+    with pytest.raises(ValueError, match="--head_temperature"):
+        Decoding(temperature)
+
+
 def test_samples_follow_the_model():
     """The mean grey level of many samples is that of the distributions they were drawn from."""
     vae = squares_vae().eval()
