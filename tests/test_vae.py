@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from contracts.registry import BACKBONES, vae_of
+from contracts.registry import BACKBONES, pictures_in, vae_of
 from lightning.pytorch.cli import ReduceLROnPlateau
 
 from lit_vae import LitVAE
@@ -464,8 +464,6 @@ QUIET = [
 @pytest.fixture
 def command(tmp_path, make_trainer):
     """Runs a config of pictures or texts from the command line."""
-    from contracts.registry import pictures_in
-
     (tmp_path / "pictures").mkdir()
     pictures_in(tmp_path / "pictures")
     (tmp_path / "texts").write_text(LINES, encoding="utf-8")
@@ -485,10 +483,11 @@ def state_of(run_dir):
 
 
 def assert_same(one, other):
-    assert one.keys() == other.keys() if isinstance(one, dict) else True
+    """Fails unless two nested states hold the same, bit for bit."""
     if isinstance(one, torch.Tensor):
         assert torch.equal(one, other)
     elif isinstance(one, dict):
+        assert one.keys() == other.keys()
         for key in one:
             assert_same(one[key], other[key])
     elif isinstance(one, list):
