@@ -70,8 +70,9 @@ def usage() -> str:
 
 def near(word: str, known: list[str]) -> str:
     """``; near misses: ...``, or nothing where nothing is near."""
-    misses = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    return f"; near misses: {', '.join(misses)}" if misses else ""
+    spelled = {name.lower(): name for name in known}
+    misses = difflib.get_close_matches(word.lower(), spelled, n=3, cutoff=0.5)
+    return f"; near misses: {', '.join(spelled[miss] for miss in misses)}" if misses else ""
 
 
 def message(error: Exception) -> str:

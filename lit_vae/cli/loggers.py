@@ -51,7 +51,7 @@ def complete(given: Any, run_dir: Path | None) -> Any:
     for logger in chosen:
         arguments = logger.init_args
         if "save_dir" in arguments and arguments.save_dir in (None, "."):
-            arguments.save_dir = str(run_dir)
+            arguments.save_dir = str(run_dir.absolute())  # W&B writes from a process of its own
         if logger.class_path.endswith("WandbLogger"):
             arguments.name = arguments.get("name") or run_dir.name
             arguments.project = arguments.get("project") or os.environ.get("WANDB_PROJECT") or PROJECT

@@ -62,6 +62,12 @@ def explain(text: str, parser: ArgumentParser) -> str:
     return " ".join(filter(None, kept))
 
 
+def own_words(text: str) -> str:
+    """What a class's constructor objected, where jsonargparse adds that nothing at all would have done as well."""
+    objections = re.findall(r"^  - (?!Expected a)(.+)$", text, re.MULTILINE)
+    return " ".join(objections) if "Union subtypes" in text and objections else text
+
+
 def plain(kind: str) -> str:
     """A type in a reader's words: ``<class 'int'>`` is int, ``typing.Literal['a', 'b']`` is one of 'a', 'b'."""
     names = {"dot import path string": "a class path", "<class 'NoneType'>": "null"}

@@ -14,7 +14,7 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lit_vae import checkpoints, runs
 from lit_vae.callbacks import Examples, KeepLast, Progress, SaveConfig
 from lit_vae.cli import configs, loggers, preflight
-from lit_vae.cli.parsing import parse
+from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
 from lit_vae.data import SymbolDataModule
@@ -151,6 +151,13 @@ class TrainCLI(LightningCLI):
             config.checkpoint.dirpath = str(self._run_dir / "checkpoints")
         asked = self._verb == "fit" or any(word.startswith("--trainer.logger") for word in self._words)
         config.trainer.logger = loggers.complete(config.trainer.logger if asked else None, self._run_dir)
+
+    def instantiate_classes(self) -> None:
+        """Report what a constructor refuses in its own words."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise ValueError(own_words(str(error))) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self._verb].trainer

@@ -1,0 +1,93 @@
+"""validate and test: one number, however a checkpoint is named."""
+
+import csv
+import re
+import shutil
+
+import pytest
+import yaml
+
+
+def number(answer, key: str) -> float:
+    """A number of the table that an evaluation prints."""
+    assert answer.status == 0, answer.err
+    return float(re.search(rf"{key} .*?([\d.]+)", answer.out)[1])
+
+
+@pytest.mark.parametrize(("name", "key"), [("pictures", "val/bits_per_dim"), ("texts", "val/nats_per_token")])
+def test_validate_finds_what_training_found(cli, finished, name, key):
+    with (finished / name / "metrics" / "version_0" / "metrics.csv").open(newline="") as file:
+        trained = [float(row[key]) for row in csv.DictReader(file) if row[key]]
+
+    answer = cli("validate", "--ckpt_path", name)
+
+    assert number(answer, key) == pytest.approx(trained[-1], rel=1e-6)
+
+
+def test_a_run_a_file_in_it_and_a_loose_copy_give_the_same_number(cli, finished):
+    best = next((finished / "pictures" / "checkpoints").glob("best*.ckpt"))
+    shutil.copy(best, finished / "loose.ckpt")
+
+    numbers = [
+        number(cli("test", "--ckpt_path", path), "test/bits_per_dim") for path in ("pictures", best, "loose.ckpt")
+    ]
+
+    assert numbers[0] == numbers[1] == numbers[2]
+
+
+def test_a_loose_checkpoint_is_evaluated_without_a_trace(cli, finished):
+    best = next((finished / "pictures" / "checkpoints").glob("best*.ckpt"))
+    (finished / "downloads" / "checkpoints").mkdir(parents=True)
+    shutil.copy(best, finished / "downloads" / "checkpoints" / "model.ckpt")
+
+    answer = cli("test", "--ckpt_path", "downloads/checkpoints/model.ckpt")
+
+    assert answer.status == 0
+    assert [path.name for path in (finished / "downloads").rglob("*") if path.is_file()] == ["model.ckpt"]
+
+
+def test_evaluation_takes_the_best_checkpoint(cli, finished):
+    (finished / "pictures" / "checkpoints" / "last.ckpt").write_bytes(b"not looked at")
+
+    assert cli("test", "--ckpt_path", "pictures").status == 0
+
+
+def test_the_number_does_not_depend_on_the_batch_size(cli, finished):
+    whole = cli("test", "--ckpt_path", "pictures")
+    small = cli("test", "--ckpt_path", "pictures", "--data.batch_size", "7")
+
+    assert number(small, "test/bits_per_dim") == pytest.approx(number(whole, "test/bits_per_dim"), rel=1e-6)
+
+
+def test_evaluation_leaves_the_run_as_it_was_but_for_a_csv_of_its_own(cli, finished):
+    before = {path: path.read_bytes() for path in (finished / "pictures").rglob("*") if path.is_file()}
+
+    cli("test", "--ckpt_path", "pictures")
+
+    after = {path: path.read_bytes() for path in (finished / "pictures").rglob("*") if path.is_file()}
+    assert {path: after[path] for path in before} == before
+    assert {path.parent.name for path in after.keys() - before.keys()} == {"version_1"}
+
+
+def test_an_overlay_changes_the_data_that_is_evaluated(cli, finished):
+    (finished / "few.yaml").write_text(yaml.safe_dump({"trainer": {"limit_test_batches": 1}}))
+
+    few = cli("test", "--ckpt_path", "pictures", "--config", "few.yaml")
+    whole = cli("test", "--ckpt_path", "pictures")
+
+    assert number(few, "test/nelbo") != number(whole, "test/nelbo")
+
+
+def test_another_model_than_the_checkpoints_is_refused(cli, finished):
+    answer = cli("test", "--ckpt_path", "pictures", "--model.head.components", "3")
+
+    assert answer.status == 2
+    assert "model.head.init_args.components is 1 in pictures/checkpoints/best" in answer.err
+    assert "but 3 was asked for" in answer.err
+
+
+def test_evaluation_needs_a_checkpoint(cli):
+    answer = cli("test", "--config", "pictures.yaml")
+
+    assert answer.status == 2
+    assert "test needs --ckpt_path RUN" in answer.err

@@ -1,0 +1,181 @@
+"""fit: what a run leaves behind, and how it goes on."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from lit_vae import __version__, checkpoints
+
+
+def rows(run: Path, version: int = 0) -> list[dict[str, str]]:
+    """The lines of a run's metrics."""
+    with (run / "metrics" / f"version_{version}" / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def values(run: Path, key: str, version: int = 0) -> list[float]:
+    """What the metrics say under a key, in order."""
+    return [float(row[key]) for row in rows(run, version) if row.get(key)]
+
+
+@pytest.mark.parametrize("name", ["pictures", "texts"])
+def test_a_run_leaves_its_config_and_its_checkpoints(runs, name):
+    run = runs / name
+
+    config = yaml.safe_load((run / "config.yaml").read_text())
+
+    assert (run / "config.yaml").read_text().startswith(f"# lit_vae {__version__}")
+    assert config["model"]["head"]["class_path"].startswith("lit_vae.heads.")
+    assert config["model"]["objective"]["init_args"]["warmup"] == 0
+    assert checkpoints.find(run, "best").name.startswith("best-step=")
+    assert checkpoints.find(run, "last").name == "last.ckpt"
+    assert checkpoints.config(checkpoints.find(run, "last")) == (run / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "units"),
+    [
+        ("pictures", {"bits_per_dim", "nats_per_image"}),
+        ("texts", {"nats_per_token", "nats_per_sentence", "perplexity", "bits_per_character", "bits_per_byte"}),
+    ],
+)
+def test_a_run_leaves_its_metrics_in_the_units_of_the_field(runs, name, units):
+    columns = rows(runs / name)[0].keys()
+
+    assert {f"val/{unit}" for unit in units} <= columns
+    assert {f"{part}/{term}" for part in ("train", "val") for term in ("nelbo", "rate", "distortion")} <= columns
+    assert "train/loss" in columns
+
+
+def test_a_run_leaves_pictures(runs):
+    files = sorted((runs / "pictures" / "examples").iterdir())
+
+    assert [file.name for file in files] == ["reconstructions-000004.png", "samples-000004.png"]
+    with Image.open(files[0]) as picture:
+        assert picture.mode == "RGB"
+
+
+def test_a_run_leaves_texts(runs):
+    folder = runs / "texts" / "examples"
+
+    assert len((folder / "samples-000004.txt").read_text(encoding="utf-8").splitlines()) == 16
+    assert (folder / "reconstructions-000004.txt").read_text(encoding="utf-8").count("\n-> ") == 10
+
+
+def test_a_run_says_where_it_is_and_what_to_do_next(cli):
+    answer = cli("fit", "--config", "pictures.yaml", "--run_dir", "mine", "--trainer.limit_train_batches", "1")
+
+    assert answer.status == 0
+    assert answer.out.rstrip().endswith("run: mine; evaluate it with: python -m lit_vae test --ckpt_path mine")
+
+
+def test_a_run_that_nobody_names_is_named_after_its_config(cli):
+    for _ in range(2):
+        cli("fit", "--config", "pictures.yaml", "--trainer.max_steps", "1")
+
+    names = [path.name for path in (cli.folder / "runs").iterdir()]
+    assert len(names) == 2
+    assert all(name.startswith("pictures-") for name in names)
+
+
+def test_a_saved_config_repeats_its_run_to_the_bit(cli, runs):
+    answer = cli("fit", "--config", runs / "pictures" / "config.yaml", "--run_dir", "again")
+
+    assert answer.status == 0
+    assert rows(cli.folder / "again") == rows(runs / "pictures")
+
+
+def test_later_configs_and_flags_win(cli):
+    (cli.folder / "one.yaml").write_text("model: {head: {class_path: lit_vae.heads.SoftmaxPixelHead}}")
+    (cli.folder / "two.yaml").write_text("model: {objective: {init_args: {kl_weight: 0.5, warmup: 3}}}")
+    files = ["--config", "pictures.yaml", "--config", "one.yaml", "--config", "two.yaml"]
+
+    cli("fit", *files, "--model.objective.warmup", "5", "--trainer.max_steps", "1", "--run_dir", "mine")
+
+    model = yaml.safe_load((cli.folder / "mine" / "config.yaml").read_text())["model"]
+    assert model["head"]["class_path"] == "lit_vae.heads.SoftmaxPixelHead"
+    assert "components" not in model["head"]["init_args"]
+    assert model["objective"]["init_args"] == {"per": "symbol", "kl_weight": 0.5, "warmup": 5, "free_nats": 0.0}
+
+
+def test_a_packaged_config_and_overlay_train_by_name(cli):
+    short = ["--trainer.max_steps", "1", "--trainer.logger", "true", "--trainer.accelerator", "cpu"]
+
+    answer = cli("fit", "--config", "digits.yaml", "--config", "overlays/softmax.yaml", *short)
+
+    (run,) = (cli.folder / "runs").glob("digits-*")
+    assert answer.status == 0
+    assert "SoftmaxPixelHead" in (run / "config.yaml").read_text()
+
+
+def test_a_run_that_ends_within_an_epoch_leaves_a_checkpoint_to_evaluate(cli):
+    cli("fit", "--config", "pictures.yaml", "--run_dir", "short", "--trainer.max_steps", "3")
+
+    assert [file.name for file in (cli.folder / "short" / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert checkpoints.step(cli.folder / "short" / "checkpoints" / "last.ckpt") == 3
+    assert cli("test", "--ckpt_path", "short").status == 0
+
+
+def test_a_callback_is_named_by_its_class_path(cli):
+    callback = "lightning.pytorch.callbacks.LearningRateMonitor"
+
+    answer = cli("fit", "--config", "pictures.yaml", "--run_dir", "mine", "--trainer.callbacks", callback)
+
+    assert answer.status == 0
+    assert values(cli.folder / "mine", "lr-Adam")
+
+
+# ---- resuming ----
+
+
+def test_resuming_goes_on_in_the_same_directory(cli, finished):
+    before = (finished / "pictures" / "metrics" / "version_0" / "metrics.csv").read_bytes()
+
+    answer = cli("fit", "--ckpt_path", "pictures", "--trainer.max_epochs", "2")
+
+    assert answer.status == 0
+    assert (finished / "pictures" / "metrics" / "version_0" / "metrics.csv").read_bytes() == before
+    assert {row["epoch"] for row in rows(finished / "pictures", version=1)} == {"1"}
+    assert checkpoints.step(finished / "pictures" / "checkpoints" / "last.ckpt") == 8
+    assert not (finished / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["pictures", "texts"])
+def test_a_resumed_run_ends_like_one_that_was_never_stopped(cli, finished, name):
+    cli("fit", "--ckpt_path", name, "--trainer.max_epochs", "2")
+    cli("fit", "--config", f"{name}.yaml", "--run_dir", "whole", "--trainer.max_epochs", "2")
+
+    resumed = rows(finished / name, version=1)
+    whole = [row for row in rows(finished / "whole") if row["epoch"] == "1"]
+    assert resumed == whole
+
+
+def test_resuming_what_is_finished_says_what_to_raise(cli, finished):
+    answer = cli("fit", "--ckpt_path", "pictures")
+
+    assert answer.status == 0
+    assert "nothing was left to train after step 4: raise trainer.max_epochs or max_steps" in answer.out
+
+
+def test_a_loose_checkpoint_goes_on_in_a_new_run(cli, finished):
+    shutil.copy(finished / "pictures" / "checkpoints" / "last.ckpt", finished / "loose.ckpt")
+
+    answer = cli("fit", "--ckpt_path", "loose.ckpt", "--trainer.max_epochs", "2", "--run_dir", "new")
+
+    assert answer.status == 0
+    assert checkpoints.step(finished / "new" / "checkpoints" / "last.ckpt") == 8
+    assert checkpoints.step(finished / "loose.ckpt") == 4
+
+
+def test_a_run_that_was_moved_goes_on_where_it_is(cli, finished):
+    (finished / "pictures").rename(finished / "moved")
+
+    answer = cli("fit", "--ckpt_path", "moved", "--trainer.max_epochs", "2")
+
+    assert (answer.status, answer.err) == (0, "")
+    assert checkpoints.find(finished / "moved", "best").name == "best-step=8.ckpt"
+    assert not (finished / "pictures").exists()
