@@ -8,7 +8,7 @@ from typing import Protocol
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from lit_vae.distributions import Gaussian
+from lit_vae.distributions import Gaussian, Posterior
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Latent:
     layer: Layer
     z: Tensor
     prior: Gaussian
-    posterior: Gaussian | None
+    posterior: Posterior | None
     mask: Tensor | None = None
 
     def total(self, elements: Tensor) -> Tensor:
@@ -67,16 +67,19 @@ class Latent:
 
     @property
     def kl(self) -> Tensor:
-        """KL(q || p) given the layers above, [B], nats, in closed form."""
+        """KL(q || p) given the layers above, [B], nats: in closed form, or where there is none log q - log p at z."""
         return self.total(self.kl_elements)
 
     @property
     def kl_elements(self) -> Tensor:
-        """KL of each element, [B, *S, z], nats."""
-        return kl_divergence(self._encoded, self.prior)
+        """What each element adds to the KL, [B, *S, z], nats."""
+        try:
+            return kl_divergence(self._encoded, self.prior)
+        except NotImplementedError:  # how torch says that there is no closed form
+            return self._encoded.log_prob(self.z) - self.prior.log_prob(self.z)
 
     @property
-    def _encoded(self) -> Gaussian:
+    def _encoded(self) -> Posterior:
         if self.posterior is None:
             raise ValueError(f"latent layer {self.layer.name} was drawn from the prior alone: nothing was encoded")
         return self.posterior
@@ -85,7 +88,7 @@ class Latent:
 class Draw(Protocol):
     """How z is chosen at each layer: the one seam of a top-down pass."""
 
-    def __call__(self, prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:
+    def __call__(self, prior: Gaussian, posterior: Posterior | None, noise: Tensor, layer: Layer) -> Tensor:
         """z, [B, *S, z].
 
         Args:
@@ -96,13 +99,13 @@ class Draw(Protocol):
         """
 
 
-def from_posterior(prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:
+def from_posterior(prior: Gaussian, posterior: Posterior | None, noise: Tensor, layer: Layer) -> Tensor:
     """z ~ q(z | x): training, and every estimate of the bound."""
     assert posterior is not None, "a draw from the posterior follows a bottom-up pass"
     return posterior.push(noise)
 
 
-def posterior_mean(prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:
+def posterior_mean(prior: Gaussian, posterior: Posterior | None, noise: Tensor, layer: Layer) -> Tensor:
     """The mean of q(z | x): reconstruction."""
     assert posterior is not None, "a draw from the posterior follows a bottom-up pass"
     return posterior.mean
@@ -125,6 +128,6 @@ class FromPrior:
         if not self.temperature >= 0:
             raise ValueError(f"a prior's temperature counts up from 0, got {self.temperature}: change --temperature")
 
-    def __call__(self, prior: Gaussian, posterior: Gaussian | None, noise: Tensor, layer: Layer) -> Tensor:
+    def __call__(self, prior: Gaussian, posterior: Posterior | None, noise: Tensor, layer: Layer) -> Tensor:
         """z, [B, *S, z]."""
         return prior.tempered(self.temperature).push(noise)

@@ -40,16 +40,20 @@ class Tiny:
     """A tiny model in float64 on the two pictures that were fed, its weights set by their formula.
 
     Args:
-        backbone: For pictures of 8x8 in three colours.
+        backbone: For square pictures in three colours.
         head: Of two components.
         names: Our name of each reference parameter, in the reference's order.
+        side: Of the pictures.
     """
 
     backbone: Backbone
     head: LogisticPixelHead
     names: Mapping[str, str]
+    side: int = 8
 
     def __post_init__(self) -> None:
+        self.backbone.double()
+        self.head.double()
         with torch.no_grad():
             for i, reference in enumerate(self.names):
                 parameter = self.parameter(reference)
@@ -58,7 +62,7 @@ class Tiny:
     def parameter(self, reference: str) -> nn.Parameter:
         """Our parameter of a reference name."""
         part, _, name = self.names[reference].partition(".")
-        return {"backbone": self.backbone.double(), "head": self.head.double()}[part].get_parameter(name)
+        return {"backbone": self.backbone, "head": self.head}[part].get_parameter(name)
 
     def in_our_order(self, reference: str, value: Tensor) -> Tensor:
         """A reference parameter with the channels that it puts out in our order."""
@@ -67,13 +71,13 @@ class Tiny:
     @property
     def batch(self) -> Batch:
         """The pixels that were fed."""
-        x = (torch.arange(2 * 3 * 8 * 8) * 37 % 256).view(2, 3, 8, 8).to(torch.uint8)
+        x = (torch.arange(2 * 3 * self.side**2) * 37 % 256).view(2, 3, self.side, self.side).to(torch.uint8)
         return Batch(x, None, torch.arange(2))
 
     @property
     def noise(self) -> list[Tensor]:
         """The noise that was drawn: a cosine of the place in a channels-first tensor."""
-        shapes = [(2, *layer.shape) for layer in self.backbone.layers((8, 8))]
+        shapes = [(2, *layer.shape) for layer in self.backbone.layers((self.side, self.side))]
         waves = [(0.7 * torch.arange(math.prod(shape), dtype=torch.float64)).cos() for shape in shapes]
         return [
             wave.view(batch, channels, height, breadth).movedim(1, -1)
@@ -84,12 +88,12 @@ class Tiny:
     def reconstruct(self) -> tuple[Tensor, list[Latent]]:
         """Features and latents of the batch."""
         context = self.backbone.bottom_up(self.head.embed(self.batch), None)
-        return self.backbone.top_down(context, [2, 8, 8], from_posterior, self.noise, None)
+        return self.backbone.top_down(context, [2, self.side, self.side], from_posterior, self.noise, None)
 
     @torch.no_grad()
     def sample(self) -> Tensor:
         """Features from the prior at temperature 0.7."""
-        return self.backbone.top_down(None, [2, 8, 8], FromPrior(0.7), self.noise, None)[0]
+        return self.backbone.top_down(None, [2, self.side, self.side], FromPrior(0.7), self.noise, None)[0]
 
     @torch.no_grad()
     def logits(self, features: Tensor) -> Tensor:
@@ -101,7 +105,8 @@ class Tiny:
         """Distortion and the KL of each layer, batch means per dimension."""
         features, latents = self.reconstruct()
         distortion = -self.head(features).log_prob(self.batch.x)
-        return distortion.mean() / 192, torch.stack([latent.kl for latent in latents]).mean(1) / 192
+        kls, dimensions = torch.stack([latent.kl for latent in latents]), 3 * self.side**2
+        return distortion.mean() / dimensions, kls.mean(1) / dimensions
 
 
 def formula(i: int, shape: torch.Size) -> Tensor:

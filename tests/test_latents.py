@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lit_vae.distributions import Gaussian
+from lit_vae.distributions import FlowedGaussian, Gaussian
 from lit_vae.latents import FromPrior, Latent, Layer, from_posterior, posterior_mean
 
 LAYER = Layer(0, "z", (4, 3))
@@ -60,6 +60,18 @@ def test_the_mean_weight_of_draws_near_the_prior_is_one(prior):
     one = Latent(LAYER, z[0], prior, posterior).log_weight.exp()
     torch.testing.assert_close(weights[0], one)
     assert ((weights.mean(0) - 1).abs() < 4 * weights.std(0) / math.sqrt(20_000)).all()
+
+
+def test_without_a_closed_form_the_divergence_is_that_of_the_draw(prior, posterior, noise):
+    flowed = FlowedGaussian(posterior, lambda z: z + 1)
+    mask = torch.tensor([[True, True, False, False], [True, False, False, True]])
+    z = flowed.push(noise)
+
+    latent, masked = (Latent(LAYER, z, prior, flowed, given) for given in (None, mask))
+
+    torch.testing.assert_close(latent.kl, latent.log_q - latent.log_p)
+    torch.testing.assert_close(latent.log_q, posterior.log_prob(z - 1).sum((1, 2)))
+    torch.testing.assert_close(masked.kl, masked.log_q - masked.log_p)
 
 
 def test_positions_that_do_not_exist_count_nothing(prior, posterior, noise):

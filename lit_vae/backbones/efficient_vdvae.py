@@ -11,8 +11,8 @@ from lit_vae.backbones.base import Backbone
 from lit_vae.backbones.bottleneck import Bottleneck
 from lit_vae.backbones.convolutions import picture_size, shrunk
 from lit_vae.backbones.hierarchy import (
+    AddingBlock,
     BiasMaps,
-    LatentBlock,
     Levels,
     Upsample,
     descend,
@@ -192,7 +192,7 @@ class Level(nn.Module):
         return self.pool(x), self.skip(x)
 
 
-class EfficientBlock(LatentBlock):
+class EfficientBlock(AddingBlock):
     """One latent layer.
 
     Args:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.utils.checkpoint import checkpoint
 
-from lit_vae.distributions import Gaussian, at_least_float32
+from lit_vae.distributions import Gaussian, Posterior, at_least_float32
 from lit_vae.distributions.scales import ScaleLink
 from lit_vae.latents import Draw, Latent, Layer
 
@@ -146,19 +147,15 @@ class LatentBlock(nn.Module, ABC):
     """One latent layer in three steps: propose its prior and posterior, draw (the caller's part), absorb z.
 
     Args:
-        enter: Takes the state into the block's resolution where it is the first there; None elsewhere.
-        project: z as features, [B, width, H, W] from [B, z, H, W].
-        refine: The state after z, same shape.
+        enter: What the state goes through first; None for nothing.
     """
 
-    def __init__(self, enter: nn.Module | None, project: nn.Module, refine: nn.Module) -> None:
+    def __init__(self, enter: nn.Module | None) -> None:
         super().__init__()
         self.enter = enter
-        self.project = project
-        self.refine = refine
 
     @abstractmethod
-    def propose(self, state: Tensor, seen: Tensor | None) -> tuple[Tensor, Gaussian, Gaussian | None]:
+    def propose(self, state: Tensor, seen: Tensor | None) -> tuple[Tensor, Gaussian, Posterior | None]:
         """The state with what the prior adds to it, the prior, and the posterior where something was seen.
 
         Args:
@@ -166,6 +163,7 @@ class LatentBlock(nn.Module, ABC):
             seen: Of the bottom-up pass, [B, width, H, W].
         """
 
+    @abstractmethod
     def absorb(self, state: Tensor, z: Tensor) -> Tensor:
         """The state that knows z, [B, width, H, W].
 
@@ -173,7 +171,6 @@ class LatentBlock(nn.Module, ABC):
             state: What :meth:`propose` returned.
             z: The draw, [B, H, W, z].
         """
-        return self.refine(state + self.project(z.movedim(-1, 1).to(state.dtype)))
 
     def forward(
         self, state: Tensor, seen: Tensor | None, draw: Draw, noise: Tensor, layer: Layer
@@ -186,6 +183,24 @@ class LatentBlock(nn.Module, ABC):
         return self.absorb(state, z), Latent(layer, z, prior, posterior)
 
 
+class AddingBlock(LatentBlock):
+    """A latent layer whose z is added to the state.
+
+    Args:
+        enter: As in :class:`LatentBlock`.
+        project: z as features, [B, width, H, W] from [B, z, H, W].
+        refine: The state after z, same shape.
+    """
+
+    def __init__(self, enter: nn.Module | None, project: nn.Module, refine: nn.Module) -> None:
+        super().__init__(enter)
+        self.project = project
+        self.refine = refine
+
+    def absorb(self, state: Tensor, z: Tensor) -> Tensor:
+        return self.refine(state + self.project(z.movedim(-1, 1).to(state.dtype)))
+
+
 def run(part: nn.Module, *args: Any, recompute: bool) -> Any:
     """What a part of the network returns.
 
@@ -194,9 +209,34 @@ def run(part: nn.Module, *args: Any, recompute: bool) -> Any:
         args: Its arguments.
         recompute: Whether the backward pass computes the part's activations again instead of keeping them.
     """
-    if recompute and torch.is_grad_enabled():
+    if not (recompute and torch.is_grad_enabled()):
+        return part(*args)
+    norms = [norm for norm in part.modules() if isinstance(norm, (nn.BatchNorm2d, nn.SyncBatchNorm)) and norm.training]
+    # What is compiled counts a batch once by itself, and takes no contexts.
+    if not norms or torch.compiler.is_compiling():
         return checkpoint(part, *args, use_reentrant=False, preserve_rng_state=False)
-    return part(*args)
+    contexts = (nullcontext(), SeenBefore(norms))
+    return checkpoint(part, *args, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: contexts)
+
+
+class SeenBefore(AbstractContextManager[None]):
+    """In this context batch norms in training learn nothing from their batch: they have already.
+
+    Args:
+        norms: Which.
+    """
+
+    def __init__(self, norms: Sequence[nn.BatchNorm2d | nn.SyncBatchNorm]) -> None:
+        self.norms = norms
+
+    def __enter__(self) -> None:
+        self.kept = [(norm.momentum, norm.num_batches_tracked) for norm in self.norms]
+        for norm in self.norms:
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+
+    def __exit__(self, *error: object) -> None:
+        for norm, (momentum, seen) in zip(self.norms, self.kept, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, seen
 
 
 def descend(

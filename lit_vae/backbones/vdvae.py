@@ -11,8 +11,8 @@ from lit_vae.backbones.base import Backbone
 from lit_vae.backbones.bottleneck import Bottleneck
 from lit_vae.backbones.convolutions import picture_size, shrunk
 from lit_vae.backbones.hierarchy import (
+    AddingBlock,
     BiasMaps,
-    LatentBlock,
     Levels,
     Upsample,
     descend,
@@ -168,7 +168,7 @@ class EncoderBlock(nn.Module):
         return fit_channels(avg_pool2d(x, self.pool) if self.pool > 1 else x, self.out_width)
 
 
-class VeryDeepBlock(LatentBlock):
+class VeryDeepBlock(AddingBlock):
     """One latent layer. Its prior starts as the standard normal and adds nothing to the state.
 
     Args:

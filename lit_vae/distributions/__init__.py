@@ -2,6 +2,7 @@
 
 from lit_vae.distributions.base import SymbolDistribution
 from lit_vae.distributions.factorized import BernoulliPixels, BetaBinomialPixels, CategoricalPixels, FactorizedPixels
+from lit_vae.distributions.flowed import FlowedGaussian, Posterior
 from lit_vae.distributions.gaussian import Gaussian
 from lit_vae.distributions.l2 import L2Pixels
 from lit_vae.distributions.mixture import DiscretizedMixture
@@ -19,9 +20,11 @@ __all__ = [
     "DiscretizedMixture",
     "FactorizedPixels",
     "FactorizedTokens",
+    "FlowedGaussian",
     "Gaussian",
     "L2Pixels",
     "MixtureLayout",
+    "Posterior",
     "SymbolDistribution",
     "at_least_float32",
 ]

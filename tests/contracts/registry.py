@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_vae.backbones import VDVAE, Backbone, ConvVAE, EfficientVDVAE, LadderVAE, RecurrentVAE
+from lit_vae.backbones import NVAE, VDVAE, Backbone, ConvVAE, EfficientVDVAE, LadderVAE, RecurrentVAE
 from lit_vae.batch import Batch
 from lit_vae.data import (
     CIFAR10DataModule,
@@ -176,6 +176,11 @@ BACKBONES = {
             down_n_blocks_per_res="0x2,1,0",
             latent=2,
         ),
+        (4, 8),
+    ),
+    "nvae": BackboneCase(partial(NVAE, groups="1,2", width=WIDTH, latent=2, encoder_cells=1, decoder_cells=1), (4, 8)),
+    "nvae, flow": BackboneCase(
+        partial(NVAE, groups="1,1", width=WIDTH, latent=2, outer_cells=1, encoder_cells=1, decoder_cells=1, flows=1),
         (4, 8),
     ),
 }

@@ -9,6 +9,7 @@ import lit_vae.backbones
 from contracts.registry import BACKBONES, WIDTH, head_of, vae_of
 from lit_vae.backbones import Backbone
 from lit_vae.batch import Batch
+from lit_vae.distributions import FlowedGaussian
 from lit_vae.latents import FromPrior, from_posterior, posterior_mean
 from lit_vae.noise import IndexedNoise, StreamNoise
 from lit_vae.vae import LitVAE
@@ -87,7 +88,8 @@ def test_features_keep_the_positions_and_layers_come_as_announced(case, backbone
         shape_of_z = (3, *latent.layer.shape)
         assert latent.z.shape == latent.prior.mean.shape == latent.posterior.mean.shape == shape_of_z
         assert latent.kl.shape == (3,)
-        assert (latent.kl > 0).all()
+        # Where there is no closed form, log q - log p of one draw may be negative.
+        assert (latent.kl > 0).all() or isinstance(latent.posterior, FlowedGaussian)
 
 
 @torch.no_grad()

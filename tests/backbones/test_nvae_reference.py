@@ -1,0 +1,324 @@
+from functools import cache, partial
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from golden import Tiny, affine_names, formula, head_order, outputs, recorded
+
+from lit_vae.backbones import NVAE
+from lit_vae.backbones.nvae_cells import lengths
+from lit_vae.heads import BernoulliPixelHead, LogisticPixelHead
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+PUBLISHED = {
+    "CelebA 64": {"groups": "20,10,5", "width": 64, "flows": 1},
+    "ImageNet 32": {"groups": 28, "width": 192, "flows": 1},
+    "CelebA-HQ 256": {"groups": "16,8,4x3", "width": 30, "flows": 2},
+}
+
+exactly = partial(pytest.approx, rel=1e-9)
+"""The recordings that are quoted here have ten digits."""
+
+
+# ---- the reference's names ----
+
+
+def convolution(reference, ours, bias=True):
+    """Names of a convolution whose weights have learned lengths."""
+    kinds = {"weight": "weight", "bias": "bias", "log_weight_norm": "log_length"}
+    return [(f"{reference}.{kind}", f"{ours}.{name}") for kind, name in kinds.items() if bias or kind != "bias"]
+
+
+def gate(reference, ours):
+    return chain(
+        affine_names(f"{reference}.se.se.0", f"{ours}.gate.gate.0"),
+        affine_names(f"{reference}.se.se.2", f"{ours}.gate.gate.2"),
+    )
+
+
+def encoder_cell(reference, ours, down=False):
+    quarters = [convolution(f"{reference}.skip.conv_{i + 1}", f"{ours}.skip.parts.{i}") for i in range(4)]
+    return chain(
+        *(quarters if down else []),
+        affine_names(f"{reference}._ops.0.bn_act", f"{ours}.branch.0"),
+        convolution(f"{reference}._ops.0.conv_0", f"{ours}.branch.2"),
+        affine_names(f"{reference}._ops.1.bn_act", f"{ours}.branch.3"),
+        convolution(f"{reference}._ops.1.conv_0", f"{ours}.branch.5"),
+        gate(reference, ours),
+    )
+
+
+def decoder_cell(reference, ours, up=False):
+    def part(i):
+        return f"{reference}._ops.0.conv.{i + up}"
+
+    return chain(
+        convolution(f"{reference}.skip.1", f"{ours}.skip.change", bias=False) if up else [],
+        affine_names(f"{part(0)}.bn", f"{ours}.branch.1"),
+        [(f"{part(1)}.conv.0.weight", f"{ours}.branch.2.weight")],
+        affine_names(f"{part(1)}.conv.1", f"{ours}.branch.3"),
+        [(f"{part(2)}.conv.0.weight", f"{ours}.branch.5.weight")],
+        affine_names(f"{part(2)}.conv.1", f"{ours}.branch.6"),
+        [(f"{part(3)}.weight", f"{ours}.branch.8.weight")],
+        affine_names(f"{part(4)}.bn", f"{ours}.branch.9"),
+        gate(reference, ours),
+    )
+
+
+def shift(reference, ours):
+    return chain(
+        convolution(f"{reference}.conv.convz.0", f"{ours}.gather", bias=False),
+        convolution(f"{reference}.conv.convz.2", f"{ours}.spread", bias=False),
+        convolution(f"{reference}.mu.conv_0", f"{ours}.mean"),
+    )
+
+
+def names(flows):
+    """Our name of each of the reference's parameters, in its order."""
+    ours = chain(
+        [("prior_ftr0", "top.map")],
+        convolution("stem", "read"),
+        encoder_cell("pre_process.0", "enter.0"),
+        encoder_cell("pre_process.1", "enter.1", down=True),
+        encoder_cell("enc_tower.0", "encoder.0.0"),
+        convolution("enc_tower.1.conv", "decoder.3.look"),
+        encoder_cell("enc_tower.2", "encoder.1.0"),
+        convolution("enc_tower.3.conv", "decoder.2.look"),
+        encoder_cell("enc_tower.4", "encoder.2.0", down=True),
+        encoder_cell("enc_tower.5", "encoder.2.1"),
+        convolution("enc_tower.6.conv", "decoder.1.look"),
+        encoder_cell("enc_tower.7", "encoder.3.0"),
+        convolution("enc0.1", "summary.1"),
+        *(convolution(f"enc_sampler.{i}", f"decoder.{i}.posterior") for i in range(4)),
+        *(convolution(f"dec_sampler.{i}.1", f"decoder.{i + 1}.prior.1") for i in range(3)),
+        *(
+            shift(f"nf_cells.{i}.cell{n + 1}", f"decoder.{i}.flow.shifts.{n}")
+            for i in range(4 if flows else 0)
+            for n in range(2)
+        ),
+        convolution("dec_tower.0.conv", "decoder.0.join"),
+        decoder_cell("dec_tower.1", "decoder.1.enter.0"),
+        convolution("dec_tower.2.conv", "decoder.1.join"),
+        decoder_cell("dec_tower.3", "decoder.2.enter.0", up=True),
+        decoder_cell("dec_tower.4", "decoder.2.enter.1"),
+        convolution("dec_tower.5.conv", "decoder.2.join"),
+        decoder_cell("dec_tower.6", "decoder.3.enter.0"),
+        convolution("dec_tower.7.conv", "decoder.3.join"),
+        decoder_cell("post_process.0", "leave.0", up=True),
+        decoder_cell("post_process.1", "leave.1"),
+    )
+    backbone = {reference: f"backbone.{name}" for reference, name in ours}
+    return backbone | dict(convolution("image_conditional.1", "head.output"))
+
+
+class TinyNVAE(Tiny):
+    """The tiny model. Its head applies the weights that the reference's learned lengths leave."""
+
+    def __post_init__(self):
+        self.backbone.double()
+        self.head.double()
+        values = self.weights()
+        with torch.no_grad():
+            for reference, value in values.items():
+                if self.names[reference] == "head.output.log_length":
+                    output = self.head.output.weight
+                    output.mul_(value[head_order()].exp() / (lengths(output) + 1e-5))
+                else:
+                    parameter = self.parameter(reference)
+                    parameter.copy_(self.in_our_order(reference, value).view(parameter.shape))
+
+    def weights(self):
+        """The reference's parameters, as their formulas say."""
+        values = {}
+        for i, (reference, ours) in enumerate(self.names.items()):
+            if ours == "head.output.log_length":
+                shape = (self.head.output.out_channels, 1, 1, 1)
+            else:
+                shape = self.parameter(reference).shape[reference == "prior_ftr0" :]
+            value = formula(i, torch.Size(shape))
+            values[reference] = 0.4 * value - 1.5 if reference.endswith("log_weight_norm") else value
+        return values
+
+
+def tiny_nvae(flows, mode):
+    backbone = NVAE(3, (32, 32), "2x2", width=8, latent=4, encoder_cells=1, decoder_cells=1, flows=flows)
+    head = LogisticPixelHead(8, 256, (3, 32, 32), components=2, kernel_size=3)
+    return TinyNVAE(backbone.train(mode == "train"), head, names(flows), 32)
+
+
+# ---- the reference's own numbers ----
+
+CASES = pytest.mark.parametrize(("flows", "mode"), [(0, "eval"), (0, "train"), (1, "eval"), (1, "train")])
+
+QUOTED = {
+    (0, "eval"): (
+        [3.254817814, 3.254817814, 2.530148988, 2.530130643],
+        53.99938589,
+        [-3032.094111, -3031.980903],
+        [-3044.564277, -3044.465619],
+        [0.08311832371, 0.08237962607, 0.08240947705, 0.08244409213],
+        274.6669353,
+    ),
+    (0, "train"): (
+        [3.254814538, 3.254814538, 2.530283199, 2.530292703],
+        53.98990955,
+        [-3032.091654, -3031.978468],
+        [-3044.556936, -3044.458584],
+        [0.08306598724, 0.08236692804, 0.08240604783, 0.08246700896],
+        274.6901839,
+    ),
+    (1, "eval"): (
+        [-9.934163346, -10.02172238, 15.80163246, 16.43777111],
+        99.11499084,
+        [-3032.447982, -3032.334723],
+        [-3081.7383, -3082.159395],
+        [0.1075344531, 0.1123754232, 0.1124110174, 0.1124442286],
+        2001.815983,
+    ),
+    (1, "train"): (
+        [-9.934159208, -10.02170831, 15.80403831, 16.44191086],
+        99.09878,
+        [-3032.446643, -3032.33547],
+        [-3081.730966, -3082.149927],
+        [0.1072741202, 0.1119031284, 0.1118353386, 0.1116902357],
+        2002.001979,
+    ),
+}
+
+
+@cache
+def computed(flows, mode):
+    """KL of each layer [layers, B], log q and log p [B], logits [B, P, H, W]."""
+    tiny = tiny_nvae(flows, mode)
+    features, latents = tiny.reconstruct()
+    kls, log_q, log_p = (torch.stack([getattr(latent, n) for latent in latents]) for n in ("kl", "log_q", "log_p"))
+    return kls, log_q.sum(0), log_p.sum(0), tiny.logits(features).movedim(-1, 1)
+
+
+@CASES
+def test_kl_and_logits_are_the_references(flows, mode):
+    first_kls, sum_of_kls, log_q, log_p, first_logits, sum_of_logits = QUOTED[flows, mode]
+
+    kls, our_log_q, our_log_p, logits = computed(flows, mode)
+
+    assert kls.flatten()[:4].tolist() == exactly(first_kls)
+    assert kls.sum().item() == exactly(sum_of_kls)
+    assert our_log_q.tolist() == exactly(log_q)
+    assert our_log_p.tolist() == exactly(log_p)
+    assert logits[0, 0, 0, :4].tolist() == exactly(first_logits)
+    assert logits.sum().item() == exactly(sum_of_logits)
+
+
+@CASES
+def test_every_number_recorded_of_the_reference_is_ours_to_rounding(flows, mode):
+    output = outputs("nvae")[f"nf{flows}_{mode}"]
+
+    for ours, name in zip(computed(flows, mode), ("kl_all", "log_q", "log_p", "logits"), strict=True):
+        theirs = output[name]
+        torch.testing.assert_close(ours.detach(), theirs.detach(), atol=1e-11, rtol=1e-11)
+
+
+@pytest.mark.parametrize("flows", [0, 1])
+def test_batch_norms_are_scaled_as_the_references(flows):
+    scales = [norm.weight.abs().max() for norm in norms(tiny_nvae(flows, "eval").backbone)]
+
+    torch.testing.assert_close(sum(scales), outputs("nvae")[f"nf{flows}_eval"]["bn_loss"])
+
+
+@pytest.mark.parametrize("flows", [0, 1])
+def test_names_shapes_and_weights_are_the_references(flows):
+    statistics = ("running_mean", "running_var", "num_batches_tracked", "weight_normalized")
+    learned = {n: v for n, v in outputs("nvae")[f"nf{flows}_state"].items() if not n.endswith(statistics)}
+    lines = recorded("keys/nvae_tiny_keys.txt").read_text().splitlines()
+
+    weights = tiny_nvae(flows, "eval").weights()
+
+    listed = [line for line in lines if line.split()[0] in weights]
+    assert [f"{name} {tuple(value.shape)}" for name, value in weights.items()] == listed
+    assert list(weights) == list(learned)
+    for name, value in learned.items():
+        torch.testing.assert_close(weights[name], value, atol=1e-14, rtol=0)
+
+
+def test_statistics_after_a_batch_are_the_references():
+    tiny = tiny_nvae(1, "train")
+
+    tiny.reconstruct()
+
+    state = outputs("nvae")["state_dict"]
+    scales = [name.removesuffix(".running_mean") for name in state if name.endswith(".running_mean")]
+    assert len(scales) == len(norms(tiny.backbone))
+    for name in scales:
+        norm = tiny.backbone.get_submodule(tiny.names[f"{name}.weight"].removeprefix("backbone.").rpartition(".")[0])
+        torch.testing.assert_close(norm.running_mean, state[f"{name}.running_mean"], atol=1e-12, rtol=1e-12)
+        torch.testing.assert_close(norm.running_var, state[f"{name}.running_var"], atol=1e-12, rtol=1e-12)
+
+
+def norms(backbone):
+    return [module for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+
+
+# ---- the published models ----
+
+
+def count(*modules):
+    return sum(parameter.numel() for module in modules for parameter in module.parameters())
+
+
+@cache
+def configured(name):
+    """The model and the head of a shipped configuration, without memory."""
+    model = yaml.safe_load((CONFIGS / f"nvae_{name}.yaml").read_text(encoding="utf-8"))["model"]
+    assert model["backbone"]["class_path"] == "lit_vae.backbones.NVAE"
+    kind, num_values, shape = {
+        "cifar": (LogisticPixelHead, 256, (3, 32, 32)),
+        "mnist": (BernoulliPixelHead, 2, (1, 28, 28)),
+    }[name]
+    assert model["head"]["class_path"] == f"lit_vae.heads.{kind.__name__}"
+    with torch.device("meta"):
+        backbone = NVAE(shape[0], shape[1:], **model["backbone"]["init_args"])
+        return backbone, kind(backbone.width, num_values, shape, **model["head"]["init_args"])
+
+
+@cache
+def published(name):
+    """A published model and its head, without memory."""
+    side = int(name.split()[-1])
+    with torch.device("meta"):
+        backbone = NVAE(3, (side, side), **PUBLISHED[name])
+        return backbone, LogisticPixelHead(backbone.width, 256, (3, side, side), 10, kernel_size=3)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "parameters", "layers"),
+    [
+        (configured, "mnist", 33_363_134, 15),
+        (configured, "cifar", 130_852_480, 30),
+        (published, "CelebA 64", 153_281_364, 35),
+        (published, "ImageNet 32", 268_509_444, 28),
+        (published, "CelebA-HQ 256", 330_798_664, 36),
+    ],
+)
+def test_published_models_have_the_published_sizes(make, name, parameters, layers):
+    backbone, head = make(name)
+
+    # The reference learns the length of each output channel's weights in the head, too.
+    assert count(backbone, head) + head.output.out_channels == parameters
+    assert len(backbone.layers(head.positions)) == layers
+
+
+def test_without_flows_the_published_model_is_smaller_by_as_much_as_published():
+    backbone, _ = configured("cifar")
+
+    assert count(*(group.flow for group in backbone.decoder)) == 130_852_480 - 129_215_680
+
+
+def test_latent_layers_lie_where_the_configurations_say():
+    (cifar, head), (mnist, grey), (celeba, faces) = configured("cifar"), configured("mnist"), published("CelebA 64")
+
+    assert {layer.shape for layer in cifar.layers(head.positions)} == {(16, 16, 20)}
+    assert [layer.shape[0] for layer in mnist.layers(grey.positions)] == [4] * 5 + [8] * 10
+    assert [layer.shape[0] for layer in celeba.layers(faces.positions)] == [8] * 5 + [16] * 10 + [32] * 20
