@@ -74,13 +74,19 @@ class CommandLine:
         out, err = self.capture.readouterr()
         return Answer(status, out, err)
 
-    def spawn(self, *words, **environment: str) -> subprocess.Popen:
-        """The same in a process of its own, from which Ctrl-C reaches its children alone."""
+    def spawn(self, *words, **changes: str | None) -> subprocess.Popen:
+        """The same in a process of its own, from which Ctrl-C reaches its children alone.
+
+        Args:
+            words: The command line.
+            changes: Of the environment; None takes a variable away.
+        """
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **changes}
         command = [sys.executable, "-m", "lit_vae", *(str(word) for word in words)]
         process = subprocess.Popen(
             command,
             cwd=self.folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **environment},
+            env={name: value for name, value in environment.items() if value is not None},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

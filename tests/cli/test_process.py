@@ -13,9 +13,9 @@ PATIENCE = 300
 """Seconds; far more than it takes on a machine that does nothing else."""
 
 
-def without_login(home) -> dict[str, str]:
+def without_login(home) -> dict[str, str | None]:
     """An environment in which W&B finds nobody's account."""
-    return {**{name: "" for name in os.environ if name.startswith("WANDB_")}, "HOME": str(home)}
+    return {**{name: None for name in os.environ if name.startswith("WANDB_")}, "HOME": str(home)}
 
 
 def test_a_first_run_asks_nothing_and_says_only_what_counts(cli, tmp_path_factory):
