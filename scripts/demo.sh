@@ -13,6 +13,6 @@ run=runs/demo-$(date +%Y%m%d-%H%M%S)
 
 rate=$(grep -o 'test/bits_per_dim[^0-9]*[0-9.]*' "$run/test.txt" | grep -o '[0-9.]*$')
 echo
-echo "test bits/dim: $rate   (lower is better; a histogram of each pixel reaches 2.43)"
+printf 'test bits/dim: %.3f   (lower is better; a histogram of each pixel reaches 2.42)\n' "$rate"
 echo "pictures:      $run/samples.png, and originals beside $run/reconstructions.png"
 echo "next:          .venv/bin/python -m lit_vae fit --config sentences.yaml"
