@@ -53,7 +53,8 @@ def explain(text: str, parser: ArgumentParser) -> str:
         return f"{key}.init_args.{unknown[1]} is not accepted"
     if missing := MISSING.search(text):
         inner = f"{key}.init_args." if key else ""
-        return f"missing: {', '.join(f'--{inner}{name}' for name in missing[1].split(', '))}"
+        names = [re.sub(r"^(fit|validate|test)\.", "", name) for name in missing[1].split(", ")]
+        return f"missing: {', '.join(f'--{inner}{name}' for name in names)}"
     expected = list(dict.fromkeys(map(plain, EXPECTED.findall(text))))
     if key and expected:
         given = GIVEN.findall(text)

@@ -13,6 +13,7 @@ def quieten() -> None:
     logging.raiseExceptions = False  # where there is no room for a log, the error that counts is said once
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # a profile that was asked for
     from lightning.fabric.utilities.warnings import PossibleUserWarning
 
     warnings.filterwarnings("ignore", category=PossibleUserWarning)
@@ -21,6 +22,7 @@ def quieten() -> None:
         ".*isinstance.treespec.*",
         ".*sync_dist=True.*",
         ".*does not have many workers.*",
+        ".* available but not used.*",  # another device than the one that was asked for
         ".*is already saved during checkpointing.*",
         ".*could not find the monitored key.*",  # a run that ends before its first validation
         "The dirpath has changed.*",  # of a run that was moved: its best checkpoint is found by score

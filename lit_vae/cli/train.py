@@ -57,6 +57,8 @@ def run(verb: str, words: list[str]) -> None:
         raise ValueError(f"{verb} needs {needs}; python -m lit_vae configs lists the packaged configs")
     checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
     saved = checkpoints.config(checkpoint) if checkpoint else None
+    if checkpoint is not None and saved is None and not names:
+        raise ValueError(f"--ckpt_path {checkpoint} was built in Python and holds no config: say one with --config")
     config = yaml.safe_load(saved) if saved else {}
     files = [configs.resolve(name) for name in names]
     for file in files:
@@ -98,7 +100,7 @@ class TrainCLI(LightningCLI):
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=None,
-            parser_kwargs=options | {verb: options},
+            parser_kwargs={**options, "prog": "python -m lit_vae", verb: options},
             trainer_defaults={"enable_model_summary": False},
         )
 
@@ -144,7 +146,7 @@ class TrainCLI(LightningCLI):
             refuse_another_model(self._checkpoint, yaml.safe_load(self._yaml)["model"])
         if self._run_dir is None and self._verb == "fit":
             self._run_dir = runs.choose(given, self._name)
-        elif given is not None:
+        elif any(word.partition("=")[0] == "--run_dir" for word in self._words):
             raise ValueError(f"--run_dir {given}: {self._verb} writes into the checkpoint's own run; leave it out")
         if self._run_dir is not None:
             config.trainer.default_root_dir = str(self._run_dir)

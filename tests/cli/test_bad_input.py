@@ -132,6 +132,7 @@ def test_a_linked_argument(cli, refuses, key, filled_by):
         (b"model: {head: [", "is not valid YAML"),
         (b"\xff\xfe\x00", "is not valid YAML"),
         (b"modle: {head: 3}", "modle"),
+        (b"data: {class_path: lit_vae.data.TextLinesDataModule, init_args: {root: x}}", "missing: --data.init_args.to"),
         (b"trainer: {max_epoch: 3}", "trainer.max_epoch is no key here; near misses: trainer.max_epochs"),
     ],
 )
@@ -139,6 +140,12 @@ def test_a_config_that_is_none(cli, refuses, content, says):
     (cli.folder / "wrong.yaml").write_bytes(content)
 
     refuses([*PICTURES, "--config", "wrong.yaml"], says)
+
+
+def test_a_config_without_a_model(cli, refuses):
+    (cli.folder / "part.yaml").write_text("trainer: {max_epochs: 1}")
+
+    refuses(["fit", "--config", "part.yaml"], "missing: --model.backbone, --model.head, --model.objective, --data")
 
 
 # ---- data ----
@@ -268,6 +275,13 @@ def test_a_file_that_is_no_checkpoint(cli, refuses, finished, words):
     refuses([*words, "--ckpt_path", "other.ckpt"], "--ckpt_path other.ckpt is no checkpoint of a lit_vae run")
     refuses([*words, "--ckpt_path", "future.ckpt"], "--ckpt_path future.ckpt: this version", "format 1, this one has 2")
     refuses([*words, "--ckpt_path", "foreign.ckpt"], "this one has none: another program wrote it")
+
+
+@pytest.mark.parametrize("words", [["fit"], ["test"], ["reconstruct"]], ids=lambda w: w[0])
+def test_a_checkpoint_of_a_model_that_was_built_in_python(cli, refuses, finished, words):
+    altered(checkpoints.find("pictures", "best"), cli.folder / "built.ckpt", config=None)
+
+    refuses([*words, "--ckpt_path", "built.ckpt"], "--ckpt_path built.ckpt was built in Python")
 
 
 def test_the_data_of_another_model(refuses, finished):
