@@ -26,6 +26,8 @@ SLOTS: dict[str, type | None] = {
     "model.optimizer": None,
     "model.scheduler": None,
     "data": SymbolDataModule,
+    "trainer.callbacks": None,
+    "trainer.logger": None,
 }
 """Where a class is named, and what it must be where that is ours to say."""
 
@@ -65,7 +67,7 @@ def overlay(config: Config, changes: Config) -> Config:
 
 
 def of_flags(words: list[str], config: Config) -> Config:
-    """What flags such as ``--data.root`` say of the model and the data, as a config.
+    """What flags such as ``--data.root`` say, as a config.
 
     Args:
         words: The command line.
@@ -78,8 +80,8 @@ def of_flags(words: list[str], config: Config) -> Config:
             if names_class(path, config) and key not in ("class_path", "init_args"):
                 path.append("init_args")
             path.append(key)
-        if path[0] in ("model", "data") and path[-1] != "help":
-            plain = not names_class(path, config) or value.startswith("{")
+        if path[-1] != "help":
+            plain = not names_class(path, config) or value.startswith(("{", "["))
             changes = overlay(changes, nested(path, value if plain else {"class_path": value}))
     return changes
 
@@ -98,7 +100,7 @@ def names_class(path: list[str], config: Config) -> bool:
 
 
 def check_flags(words: list[str], config: Config) -> None:
-    """Check the flags that change the model or the data.
+    """Check the flags that change a config.
 
     Args:
         words: The command line.
@@ -121,6 +123,8 @@ def check(node: Any, where: str, key: str = "") -> None:
     Raises:
         ValueError: If it names a class or an argument of one that is unknown, or sets a linked argument.
     """
+    for item in node if isinstance(node, list) else []:
+        check(item, where, key)
     if not isinstance(node, dict):
         return
     arguments = node.get("init_args") or {}

@@ -79,10 +79,13 @@ def test_a_word_of_the_command_line(refuses, words, says):
         ("model.objective", "lit_vae.objectives.Elbo", ["near misses: ELBO"]),
         ("model.optimizer", "torch.optim.Adm", ["torch.optim has no Adm; near misses: Adam"]),
         ("data", "DigitDataModule", ["near misses: DigitsDataModule"]),
+        ("trainer.logger", "lightning.pytorch.loggers.TensorBordLogger", ["near misses: TensorBoardLogger"]),
+        ("trainer.callbacks", "lightning.pytorch.callbacks.EarlyStoping", ["near misses: EarlyStopping"]),
     ],
 )
 def test_an_unknown_class(cli, refuses, key, named, says):
-    file = cli.config("pictures", **{f"{key.replace('.', '__')}__class_path": named})
+    part = {"class_path": named}
+    file = cli.config("pictures", **{key.replace(".", "__"): [part] if key == "trainer.callbacks" else part})
 
     refuses([*PICTURES, f"--{key}", named], f"the command line: {key}.class_path {named}", *says)
     refuses(["fit", "--config", file], f"--config {file}: {key}.class_path {named}", *says)
