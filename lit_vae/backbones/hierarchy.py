@@ -88,7 +88,7 @@ class LearnedBias(nn.Module):
         """Broadcastable to [1, width, *size], in the precision that convolutions work in."""
         bias: Tensor = self.map
         device = bias.device.type
-        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        if device != "meta" and torch.is_autocast_enabled(device):
             bias = bias.to(torch.get_autocast_dtype(device))
         return bias if bias.shape[2:] in (size, (1, 1)) else interpolate(bias, size, mode="bilinear")
 
