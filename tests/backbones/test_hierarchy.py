@@ -3,6 +3,7 @@ from functools import partial
 
 import pytest
 import torch
+from packaging.version import Version
 
 from lit_vae.backbones import NVAE, VDVAE, EfficientVDVAE
 from lit_vae.backbones.hierarchy import layers_at
@@ -101,6 +102,10 @@ def test_half_precision_keeps_about_half(make, inputs):
 TINY_NVAE = partial(NVAE, groups=1, outer_cells=1, encoder_cells=1, decoder_cells=1, flows=1)
 
 
+@pytest.mark.skipif(
+    Version(torch.__version__) < Version("2.15"),
+    reason="an older compiler, such as torch 2.11's, loses what a distribution carries out of a traced function",
+)
 @pytest.mark.parametrize(
     ("make_tiny", "backend"),
     [
