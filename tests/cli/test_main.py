@@ -1,9 +1,11 @@
 """The door: verbs, help, version, and a user's own module."""
 
+import subprocess
 import sys
 
 import pytest
 
+import lit_vae
 from lit_vae import __version__
 from lit_vae.cli import VERBS, main
 
@@ -50,3 +52,19 @@ def test_a_module_beside_the_config_is_found_by_the_console_script_too(cli, monk
 
     assert answer.status == 0, answer.err
     assert cli("test", "--ckpt_path", "mine").status == 0
+
+
+def test_help_does_not_wait_for_torch(cli):
+    code = "import sys; from lit_vae.cli import main; main(['--help']); sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_public_names_are_imported_when_they_are_asked_for():
+    names = {}
+
+    exec("from lit_vae import *", names)
+
+    assert set(lit_vae.__all__) <= names.keys()
+    with pytest.raises(AttributeError, match="module 'lit_vae' has no attribute 'LitVea'"):
+        lit_vae.LitVea  # noqa: B018
