@@ -9,8 +9,8 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from lit_vae.cli import near
 
 KEY = re.compile(r'Parser key "([\w.]+)"')
-UNKNOWN_KEY = re.compile(r"unrecognized arguments: --([^\s=]+)|does not accept option '([\w.]+)'")
-STRAY = re.compile(r"unrecognized arguments: (.+)")
+UNKNOWN_KEY = re.compile(r"[Uu]nrecognized arguments: --([^\s=]+)|does not accept option '([\w.]+)'")
+STRAY = re.compile(r"[Uu]nrecognized arguments: (.+)")
 UNKNOWN_ARGUMENT = re.compile(r"Option '([\w.]+)' is not accepted")
 MISSING = re.compile(r"the following arguments are required: ([\w., ]+)")
 EXPECTED = re.compile(r"Expected an? (<class '[\w.]+'>|typing\.\w+\[.*?\]|dot import path string)")
@@ -55,7 +55,7 @@ def explain(text: str, parser: ArgumentParser) -> str:
         inner = f"{key}.init_args." if key else ""
         names = [re.sub(r"^(fit|validate|test)\.", "", name) for name in missing[1].split(", ")]
         return f"missing: {', '.join(f'--{inner}{name}' for name in names)}"
-    expected = list(dict.fromkeys(map(plain, EXPECTED.findall(text))))
+    expected = sorted(dict.fromkeys(map(plain, EXPECTED.findall(text))), key="null".__eq__)
     if key and expected:
         given = GIVEN.findall(text)
         return f"{key}: expected {' or '.join(expected)}" + (f", got {given[-1]}" if given else "")
