@@ -13,8 +13,11 @@ UNKNOWN_KEY = re.compile(r"[Uu]nrecognized arguments: --([^\s=]+)|does not accep
 STRAY = re.compile(r"[Uu]nrecognized arguments: (.+)")
 UNKNOWN_ARGUMENT = re.compile(r"Option '([\w.]+)' is not accepted")
 MISSING = re.compile(r"the following arguments are required: ([\w., ]+)")
+MISFIT = re.compile(r"(?:to be a|not correspond to a|[Nn]ot a valid) subclass of (?:<class ')?([\w\[\], ]*[\w\]])")
 EXPECTED = re.compile(r"Expected an? (<class '[\w.]+'>|typing\.\w+\[.*?\]|dot import path string)")
-GIVEN = re.compile(r"(?m)(?:Given|Got) value: (?:NestedArg\(key='[\w.]+', val=)?'?(.*?)'?\)?(?:\. Got value|$)")
+GIVEN = re.compile(
+    r"(?m)(?:Given|Got) value: (?:NestedArg\(key='[\w.]+', val=|Namespace\(class_path=)?'?(.*?)'?\)?(?:\. Got value|$)"
+)
 NOISE = re.compile(r"Given value|Subtypes:|Errors:|Does not validate|Expected an? |Type typing")
 
 
@@ -55,10 +58,12 @@ def explain(text: str, parser: ArgumentParser) -> str:
         inner = f"{key}.init_args." if key else ""
         names = [re.sub(r"^(fit|validate|test)\.", "", name) for name in missing[1].split(", ")]
         return f"missing: {', '.join(f'--{inner}{name}' for name in names)}"
+    given = [f", got {value}" for value in GIVEN.findall(text)[-1:]]
+    if misfit := MISFIT.search(text):
+        return "".join([f"{key}: expected a {misfit[1]}", *given])
     expected = sorted(dict.fromkeys(map(plain, EXPECTED.findall(text))), key="null".__eq__)
     if key and expected:
-        given = GIVEN.findall(text)
-        return f"{key}: expected {' or '.join(expected)}" + (f", got {given[-1]}" if given else "")
+        return "".join([f"{key}: expected {' or '.join(expected)}", *given])
     kept = [line.strip().removeprefix("- ") for line in text.splitlines() if not NOISE.search(line)]
     return " ".join(filter(None, kept))
 

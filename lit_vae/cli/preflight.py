@@ -31,6 +31,9 @@ SLOTS: dict[str, type | None] = {
 }
 """Where a class is named, and what it must be where that is ours to say."""
 
+SECTIONS = ("model", "trainer", "examples", "checkpoint")
+"""Keys under which there are others."""
+
 LINKED = {
     "model.backbone": {"embed_width": "the head", "shape": "the head"},
     "model.head": {"width": "model.backbone.init_args.width", "num_values": "the data", "shape": "the data"},
@@ -121,19 +124,22 @@ def check(node: Any, where: str, key: str = "") -> None:
         key: Dotted; empty for a whole config.
 
     Raises:
-        ValueError: If it names a class or an argument of one that is unknown, or sets a linked argument.
+        ValueError: If it names a class or an argument of one that is unknown, sets a linked argument, or has a plain
+            value where keys belong.
     """
-    for item in node if isinstance(node, list) else []:
-        check(item, where, key)
-    if not isinstance(node, dict):
-        return
-    arguments = node.get("init_args") or {}
-    for name in LINKED.get(key, {}).keys() & arguments.keys():
-        raise ValueError(f"{where}: {key}.init_args.{name} is linked: {LINKED[key][name]} fills it; leave it out")
-    if isinstance(node.get("class_path"), str):
-        check_arguments(locate(node["class_path"], key, where), arguments, key, where)
-    for name, child in node.items():
-        check(child, where, f"{key}.{name}".lstrip("."))
+    if isinstance(node, list):
+        for item in node:
+            check(item, where, key)
+    elif isinstance(node, dict):
+        for name, child in node.items():
+            check(child, where, f"{key}.{name}".lstrip("."))
+        arguments = node.get("init_args", {})
+        for name in LINKED.get(key, {}).keys() & arguments.keys():
+            raise ValueError(f"{where}: {key}.init_args.{name} is linked: {LINKED[key][name]} fills it; leave it out")
+        if "class_path" in node:
+            check_arguments(locate(str(node["class_path"]), key, where), arguments, key, where)
+    elif key in SECTIONS or key.endswith(".init_args"):
+        raise ValueError(f"{where}: under {key} belong keys and values, got {node!r}")
 
 
 def check_arguments(found: Any, arguments: Config, key: str, where: str) -> None:
@@ -174,8 +180,8 @@ def locate(class_path: str, key: str, where: str) -> Any:
         public = [other for other in vars(module) if not other.startswith("_")]
         raise ValueError(f"{what}: {module_name} has no {name}{near(name, sorted(known) or public)}{listing}")
     found = getattr(module, name)
-    if base is not None and not (isinstance(found, type) and issubclass(found, base)):
-        raise ValueError(f"{what} is no {base.__name__}{listing}")
+    if base is not None and not (isinstance(found, type) and issubclass(found, base) and not inspect.isabstract(found)):
+        raise ValueError(f"{what} is no {base.__name__} that can be made{listing}")
     return found
 
 

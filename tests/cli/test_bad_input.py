@@ -74,7 +74,8 @@ def test_a_word_of_the_command_line(refuses, words, says):
         ("model.head", "LogisticPixlHead", ["near misses: LogisticPixelHead"]),
         ("model.head", "lit_vae.heads.LogisticPixlHead", ["lit_vae.heads has no LogisticPixlHead; near misses"]),
         ("model.head", "lit_vae.haeds.LogisticPixelHead", ["can not be imported", "near misses: LogisticPixelHead"]),
-        ("model.head", "lit_vae.data.DigitsDataModule", ["is no DecoderHead; known: BernoulliPixelHead"]),
+        ("model.head", "lit_vae.data.DigitsDataModule", ["is no DecoderHead that can be made; known: Bernoulli"]),
+        ("model.head", "lit_vae.heads.PixelHead", ["is no DecoderHead that can be made"]),
         ("model.backbone", "ConvVEA", ["near misses: ConvVAE"]),
         ("model.objective", "lit_vae.objectives.Elbo", ["near misses: ELBO"]),
         ("model.optimizer", "torch.optim.Adm", ["torch.optim has no Adm; near misses: Adam"]),
@@ -89,6 +90,11 @@ def test_an_unknown_class(cli, refuses, key, named, says):
 
     refuses([*PICTURES, f"--{key}", named], f"the command line: {key}.class_path {named}", *says)
     refuses(["fit", "--config", file], f"--config {file}: {key}.class_path {named}", *says)
+
+
+@pytest.mark.parametrize("key", ["model.optimizer", "model.scheduler", "trainer.callbacks"])
+def test_a_class_of_another_kind(refuses, key):
+    refuses([*PICTURES, f"--{key}", "torch.nn.Linear"], f"{key}: expected a", "got torch.nn.Linear")
 
 
 @pytest.mark.parametrize(
@@ -135,6 +141,10 @@ def test_a_linked_argument(cli, refuses, key, filled_by):
         (b"model: {head: [", "is not valid YAML"),
         (b"\xff\xfe\x00", "is not valid YAML"),
         (b"modle: {head: 3}", "modle"),
+        (b"trainer: 3", "--config wrong.yaml: under trainer belong keys and values, got 3"),
+        (b"model: {head: {init_args: 3}}", "under model.head.init_args belong keys and values, got 3"),
+        (b"model: {head: 3}", "model.head: expected a DecoderHead, got 3"),
+        (b"data: 3", "data: expected a SymbolDataModule, got 3"),
         (b"data: {class_path: lit_vae.data.TextLinesDataModule, init_args: {root: x}}", "missing: --data.init_args.to"),
         (b"trainer: {max_epoch: 3}", "trainer.max_epoch is no key here; near misses: trainer.max_epochs"),
     ],
