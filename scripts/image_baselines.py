@@ -13,14 +13,11 @@ The second has D V (D + 1) / 2 weights for D = C H W: it is for small pictures.
 """
 
 import argparse
-from pathlib import Path
 
 import torch
-import yaml
-from jsonargparse import ArgumentParser
 from torch import Tensor
 
-from lit_vae.cli.configs import resolve
+from lit_vae.cli.data import of_config
 from lit_vae.data import ImageDataModule, Split
 
 SMOOTHINGS = torch.logspace(-3, 1, 33).tolist()
@@ -103,29 +100,12 @@ def baselines(data: ImageDataModule) -> dict[str, float]:
     return found
 
 
-def read_data(config: str, overrides: list[str]) -> ImageDataModule:
-    """The data module of a config.
-
-    Args:
-        config: A file, or the name of a packaged one.
-        overrides: Such as ``--data.root DIR``.
-    """
-    settings = yaml.safe_load(Path(resolve(config)).read_text())["data"]
-    parser = ArgumentParser()
-    parser.add_subclass_arguments(ImageDataModule, "data")
-    parsed = parser.parse_args([f"--data={yaml.safe_dump(settings)}", *overrides])
-    instantiate = (
-        getattr(parser, "instantiate", None) or parser.instantiate_classes
-    )  # the name before jsonargparse 4.49
-    return instantiate(parsed).data
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="a file, or the name of a packaged config")
     words, overrides = parser.parse_known_args()
-    data = read_data(words.config, overrides)
+    data = of_config(words.config, overrides, ImageDataModule)
     print(
         f"{data.symbols.name}: {len(data.dataset('test'))} test pictures {list(data.shape)}, {data.num_values} levels"
     )

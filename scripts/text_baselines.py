@@ -16,13 +16,10 @@ Source: MacKay & Peto, 1995, A hierarchical Dirichlet language model, https://do
 import argparse
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import yaml
-from jsonargparse import ArgumentParser
 
-from lit_vae.cli.configs import resolve
+from lit_vae.cli.data import of_config
 from lit_vae.data import TextDataModule, TextDataset
 
 
@@ -108,28 +105,13 @@ def baselines(data: TextDataModule) -> dict[str, float]:
     return {"uniform": float(np.log(data.num_values)), "unigram": unigram.nats(test), "bigram": bigram.nats(test)}
 
 
-def read_data(config: str, overrides: list[str]) -> TextDataModule:
-    """The data module of a config.
-
-    Args:
-        config: A file, or the name of a packaged one.
-        overrides: Such as ``--data.root DIR``.
-    """
-    settings = yaml.safe_load(Path(resolve(config)).read_text())["data"]
-    parser = ArgumentParser()
-    parser.add_subclass_arguments(TextDataModule, "data")
-    parsed = parser.parse_args([f"--data={yaml.safe_dump(settings)}", *overrides])
-    instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes  # before 4.49
-    return instantiate(parsed).data
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="a file, or the name of a packaged config")
     words, overrides = parser.parse_known_args()
     try:
-        data = read_data(words.config, overrides)
+        data = of_config(words.config, overrides, TextDataModule)
         table = baselines(data)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")

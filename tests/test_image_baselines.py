@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lit_vae.data import ImageDataset
+from lit_vae.cli.data import of_config
+from lit_vae.data import ImageDataModule, ImageDataset
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "image_baselines.py"
 spec = importlib.util.spec_from_file_location("image_baselines", SCRIPT)
@@ -59,6 +60,6 @@ def test_a_pixel_that_repeats_another_costs_the_regression_next_to_nothing():
 
 
 def test_a_config_and_its_overrides_name_the_data():
-    data = script.read_data("digits.yaml", ["--data.split_seed=3"])
+    data = of_config("digits.yaml", ["--data.split_seed=3"], ImageDataModule)
 
     assert data.split_seed == 3

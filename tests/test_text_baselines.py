@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lit_vae.cli.data import of_config
+from lit_vae.data import TextDataModule
+
 SCRIPT = Path(__file__).parents[1] / "scripts" / "text_baselines.py"
 spec = importlib.util.spec_from_file_location("text_baselines", SCRIPT)
 assert spec is not None
@@ -49,6 +52,6 @@ def test_a_config_and_its_overrides_make_the_table(tmp_path):
     (tmp_path / "own.txt").write_text("\n".join(f"{'ab' * (i % 7)} {i}" for i in range(60)), encoding="utf-8")
     overrides = [f"--data.root={tmp_path / 'own.txt'}", "--data.tokenizer=lit_vae.tokenizers.Characters"]
 
-    table = script.baselines(script.read_data("text_lines.yaml", overrides))
+    table = script.baselines(of_config("text_lines.yaml", overrides, TextDataModule))
 
     assert table["bigram"] < table["unigram"] < table["uniform"]
