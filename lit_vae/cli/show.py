@@ -57,7 +57,7 @@ def call(verb: str, function: Callable[..., None], words: list[str], data: dict[
         parser.add_subclass_arguments(SymbolDataModule, "data", required=True)
         parser.set_defaults(data=data)
         preflight.check_flags(words, {"data": data})
-    parsed = parser.instantiate_classes(parse(parser, words))
+    parsed = parser.instantiate(parse(parser, words))
     function(**parsed.as_dict())
 
 
