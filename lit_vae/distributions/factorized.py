@@ -44,9 +44,10 @@ class FactorizedPixels(SymbolDistribution):
         return self._total(self.log_mass(value.long()))
 
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:
-        if decoding.temperature == 0:
+        temperature = decoding.temperature_alone
+        if temperature == 0:
             return self.mode
-        levels = choose(temper(self.table(), decoding.temperature), noise.uniform(self.batch_shape + self.event_shape))
+        levels = choose(temper(self.table(), temperature), noise.uniform(self.batch_shape + self.event_shape))
         return levels.to(self.grid.dtype)
 
     @property

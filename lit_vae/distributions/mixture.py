@@ -139,7 +139,7 @@ class DiscretizedMixture(SymbolDistribution):
         return means + torch.stack([torch.zeros_like(shifts[0]), *shifts], -2)
 
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:
-        temperature = decoding.temperature
+        temperature = decoding.temperature_alone
         if temperature == 0:
             return self.mode
         component = choose(temper(self.log_weights, temperature), noise.uniform(self._pixels))
