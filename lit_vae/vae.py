@@ -19,8 +19,9 @@ from lit_vae.backbones import Backbone
 from lit_vae.batch import Batch
 from lit_vae.decoding import GREEDY, Decoding
 from lit_vae.distributions import SymbolDistribution
+from lit_vae.draws import FromPrior, from_posterior, posterior_mean
 from lit_vae.heads import DecoderHead
-from lit_vae.latents import Draw, FromPrior, Latent, from_posterior, posterior_mean
+from lit_vae.latents import Draw, Latent
 from lit_vae.metrics import Likelihood
 from lit_vae.noise import IndexedNoise, Noise, StreamNoise, stream_seed
 from lit_vae.objectives import Objective, Terms

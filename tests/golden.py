@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from lit_vae.backbones import Backbone
 from lit_vae.batch import Batch
+from lit_vae.draws import FromPrior, from_posterior
 from lit_vae.heads import LogisticPixelHead
-from lit_vae.latents import FromPrior, Latent, from_posterior
+from lit_vae.latents import Latent
 
 FOLDER = Path(__file__).parents[2] / "shared" / "golden"
 COMPONENTS = 2

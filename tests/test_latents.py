@@ -1,4 +1,4 @@
-"""What a latent layer keeps, and how the draws choose."""
+"""What a latent layer keeps."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lit_vae.distributions import FlowedGaussian, Gaussian
-from lit_vae.latents import FromPrior, Latent, Layer, from_posterior, posterior_mean
+from lit_vae.latents import Latent, Layer
 
 LAYER = Layer(0, "z", (4, 3))
 
@@ -95,21 +95,3 @@ def test_a_layer_that_nothing_was_encoded_for_has_no_divergence(prior, noise):
     for name in ("kl", "log_q", "log_weight"):
         with pytest.raises(ValueError, match="layer z was drawn from the prior alone"):
             getattr(latent, name)
-
-
-def test_training_draws_from_the_posterior_and_reconstruction_takes_its_mean(prior, posterior, noise):
-    assert torch.equal(from_posterior(prior, posterior, noise, LAYER), posterior.push(noise))
-    assert torch.equal(posterior_mean(prior, posterior, noise, LAYER), posterior.mean)
-
-
-@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
-def test_generation_draws_from_the_prior_at_a_temperature(prior, noise, temperature):
-    z = FromPrior(temperature)(prior, None, noise, LAYER)
-
-    torch.testing.assert_close(z, prior.mean + temperature * prior.scale * noise)
-
-
-@pytest.mark.parametrize("temperature", [-0.1, math.nan])
-def test_a_temperature_below_nought_is_refused_with_its_flag(temperature):
-    with pytest.raises(ValueError, match="--temperature"):
-        FromPrior(temperature)

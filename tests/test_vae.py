@@ -13,8 +13,8 @@ from lit_vae.batch import Batch
 from lit_vae.cli import main
 from lit_vae.data import ImageDataModule, TextLinesDataModule
 from lit_vae.decoding import GREEDY, Decoding
+from lit_vae.draws import FromPrior, posterior_mean
 from lit_vae.heads import LogisticPixelHead, LSTMTokenHead, SoftmaxPixelHead
-from lit_vae.latents import FromPrior, posterior_mean
 from lit_vae.noise import IndexedNoise, StreamNoise
 from lit_vae.objectives import ELBO
 from lit_vae.symbols import Pixels

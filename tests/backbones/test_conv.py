@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lit_vae.backbones import ConvVAE
-from lit_vae.latents import FromPrior
+from lit_vae.draws import FromPrior
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 7), (3, 8)])

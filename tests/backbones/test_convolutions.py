@@ -5,7 +5,7 @@ import torch
 
 from lit_vae.backbones import ConvVAE, LadderVAE
 from lit_vae.backbones.convolutions import ResidualBlock, soft_gaussian
-from lit_vae.latents import FromPrior, from_posterior
+from lit_vae.draws import FromPrior, from_posterior
 
 BACKBONES = pytest.mark.parametrize("kind", [ConvVAE, LadderVAE])
 

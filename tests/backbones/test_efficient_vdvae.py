@@ -11,8 +11,8 @@ from golden import Tiny, affine_names, cell_names, check_against_the_recording, 
 
 from lit_vae.backbones import EfficientVDVAE
 from lit_vae.batch import Batch
+from lit_vae.draws import FromPrior, from_posterior
 from lit_vae.heads import LogisticPixelHead
-from lit_vae.latents import FromPrior, from_posterior
 from lit_vae.noise import StreamNoise
 
 CONFIG = Path(__file__).parents[2] / "configs" / "evdvae_cifar.yaml"

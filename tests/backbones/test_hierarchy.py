@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from lit_vae.backbones import NVAE, VDVAE, EfficientVDVAE
 from lit_vae.backbones.hierarchy import layers_at
-from lit_vae.latents import from_posterior
+from lit_vae.draws import from_posterior
 from lit_vae.noise import StreamNoise
 
 SMALL = {

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lit_vae.backbones import LadderVAE
-from lit_vae.latents import FromPrior, from_posterior
+from lit_vae.draws import FromPrior, from_posterior
 
 
 def test_layers_go_from_the_coarsest_resolution_to_the_pictures_own():

@@ -6,7 +6,7 @@ from torch.distributions import kl_divergence
 
 from lit_vae.backbones import NVAE
 from lit_vae.backbones.nvae import bounded_gaussian
-from lit_vae.latents import FromPrior, from_posterior
+from lit_vae.draws import FromPrior, from_posterior
 from lit_vae.noise import StreamNoise
 
 

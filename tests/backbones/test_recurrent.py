@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lit_vae.backbones import RecurrentVAE
-from lit_vae.latents import FromPrior, from_posterior
+from lit_vae.draws import FromPrior, from_posterior
 
 
 @pytest.fixture

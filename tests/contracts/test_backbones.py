@@ -10,7 +10,7 @@ from contracts.registry import BACKBONES, WIDTH, head_of, vae_of
 from lit_vae.backbones import Backbone
 from lit_vae.batch import Batch
 from lit_vae.distributions import FlowedGaussian
-from lit_vae.latents import FromPrior, from_posterior, posterior_mean
+from lit_vae.draws import FromPrior, from_posterior, posterior_mean
 from lit_vae.noise import IndexedNoise, StreamNoise
 from lit_vae.vae import LitVAE
 

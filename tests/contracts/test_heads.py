@@ -11,8 +11,8 @@ from contracts.registry import HEADS, WIDTH, vae_of
 from lit_vae.batch import Batch
 from lit_vae.decoding import GREEDY, Decoding
 from lit_vae.distributions import AutoregressiveTokens
+from lit_vae.draws import from_posterior
 from lit_vae.heads import DecoderHead
-from lit_vae.latents import from_posterior
 from lit_vae.noise import IndexedNoise, StreamNoise
 from lit_vae.vae import LitVAE
 
