@@ -180,13 +180,14 @@ class TrainCLI(LightningCLI):
         return {**super()._prepare_subcommand_kwargs(subcommand), **checkpoint}
 
     def before_fit(self) -> None:
-        """Make the run directory, now that everything that can be checked has been, the data too."""
+        """Make the run directory, now that everything that can be checked has been, data and optimizer too."""
         assert self._run_dir is not None
         if not self.trainer.is_global_zero:
             return
         self.datamodule.prepare_data()
         self.datamodule.dataset("train")
         self.datamodule.dataset("val")
+        self.model.configure_optimizers()
         if not self._run_dir.exists():
             runs.make(self._run_dir)
         loggers.announce(self.trainer, self._run_dir)
