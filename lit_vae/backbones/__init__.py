@@ -5,7 +5,20 @@ from lit_vae.backbones.conv import ConvVAE
 from lit_vae.backbones.efficient_vdvae import EfficientVDVAE
 from lit_vae.backbones.ladder import LadderVAE
 from lit_vae.backbones.nvae import NVAE
+from lit_vae.backbones.posteriors import BatchNormPosterior, DeltaPosterior, GaussianPosterior, PosteriorLayer
 from lit_vae.backbones.recurrent import RecurrentVAE
 from lit_vae.backbones.vdvae import VDVAE
 
-__all__ = ["NVAE", "VDVAE", "Backbone", "ConvVAE", "EfficientVDVAE", "LadderVAE", "RecurrentVAE"]
+__all__ = [
+    "NVAE",
+    "VDVAE",
+    "Backbone",
+    "BatchNormPosterior",
+    "ConvVAE",
+    "DeltaPosterior",
+    "EfficientVDVAE",
+    "GaussianPosterior",
+    "LadderVAE",
+    "PosteriorLayer",
+    "RecurrentVAE",
+]

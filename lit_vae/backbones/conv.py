@@ -6,7 +6,9 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate
 
 from lit_vae.backbones.base import Backbone
-from lit_vae.backbones.convolutions import ResidualBlock, check_size, picture_size, shrunk, soft_gaussian
+from lit_vae.backbones.convolutions import ResidualBlock, check_size, picture_size
+from lit_vae.backbones.posteriors import GaussianPosterior, MakePosterior
+from lit_vae.backbones.vectors import draw_standard
 from lit_vae.distributions import Gaussian
 from lit_vae.latents import Draw, Latent, Layer
 
@@ -23,6 +25,8 @@ class ConvVAE(Backbone):
         latent: Length of the latent vector.
         halvings: Times that the resolution is halved, odd sizes rounded up.
         depth: Residual blocks at each resolution, on either way.
+        posterior: What makes the posterior of the smallest picture: ``GaussianPosterior``, ``BatchNormPosterior``,
+            ``DeltaPosterior``.
 
     Raises:
         ValueError: If ``shape`` is no picture's, or a number is too small.
@@ -36,6 +40,7 @@ class ConvVAE(Backbone):
         latent: int = 32,
         halvings: int = 2,
         depth: int = 1,
+        posterior: MakePosterior = GaussianPosterior,
     ) -> None:
         super().__init__(width)
         if min(width, latent, depth) < 1 or halvings < 0:
@@ -55,7 +60,7 @@ class ConvVAE(Backbone):
             self.encoder.extend(ResidualBlock(width, siblings) for _ in range(depth))
             if level < halvings:
                 self.encoder.append(nn.Conv2d(width, width, 3, stride=2, padding=1))
-        self.to_posterior = shrunk(nn.Linear(smallest, 2 * latent), 0.1)
+        self.posterior = posterior(smallest, latent)
         self.from_latent = nn.Linear(latent, smallest)
         self.decoder = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width, siblings) for _ in range(depth))) for _ in sizes
@@ -68,7 +73,7 @@ class ConvVAE(Backbone):
         """The posterior of the latent vector, [B, latent]."""
         check_size(features.shape[1:-1], self.sizes[0], "ConvVAE")
         x = self.encoder(features.movedim(-1, 1))
-        return soft_gaussian(self.to_posterior(gelu(x).flatten(1)))
+        return self.posterior(gelu(x).flatten(1))
 
     def top_down(
         self,
@@ -80,9 +85,8 @@ class ConvVAE(Backbone):
     ) -> tuple[Tensor, list[Latent]]:
         check_size(shape[1:], self.sizes[0], "ConvVAE")
         (layer,) = self.layers(shape[1:])
-        prior = Gaussian(noise[0].new_zeros(shape[0], self.latent), noise[0].new_zeros(()))
-        z = draw(prior, context, noise[0], layer)
-        x = self.from_latent(z.to(self.from_latent.weight.dtype)).view(shape[0], self.width, *self.sizes[-1])
+        latent = draw_standard(layer, context, draw, noise[0])
+        x = self.from_latent(latent.z.to(self.from_latent.weight.dtype)).view(shape[0], self.width, *self.sizes[-1])
         for blocks, size in zip(self.decoder, reversed(self.sizes), strict=True):
             x = blocks(interpolate(x, size, mode="nearest-exact"))
-        return x.movedim(1, -1), [Latent(layer, z, prior, context)]
+        return x.movedim(1, -1), [latent]

@@ -1,17 +1,20 @@
 """An LSTM that reads a text into one latent vector."""
 
 from collections.abc import Sequence
+from typing import get_args
 
-import torch
 from torch import Tensor, nn
 
 from lit_vae.backbones.base import Backbone
+from lit_vae.backbones.pooling import Pool, check_pool, pooled
+from lit_vae.backbones.posteriors import GaussianPosterior, MakePosterior
+from lit_vae.backbones.vectors import at_least_one, draw_standard, text_only
 from lit_vae.distributions import Gaussian
 from lit_vae.latents import Draw, Latent, Layer
 
 
 class RecurrentVAE(Backbone):
-    """A text read by an LSTM, its last state one latent vector under a standard-normal prior, shown at every position.
+    """A text read by an LSTM into one latent vector under a standard-normal prior, shown at every position.
 
     Args:
         embed_width: Linked to the head.
@@ -19,41 +22,60 @@ class RecurrentVAE(Backbone):
         width: Channels of the features handed to the head.
         hidden: Width of the LSTM's state.
         latent: Numbers of the latent vector.
+        depth: LSTM layers.
+        pool: What is taken of the LSTM's states: the ``last``, or each channel's ``max`` or ``mean`` over the text.
+        posterior: What makes the posterior of that: ``GaussianPosterior``, ``BatchNormPosterior``, ``DeltaPosterior``.
+        project: Whether a linear map makes the features of z. Without, they are z itself, and ``width`` is ``latent``.
+        uniform: Every parameter starts uniform in plus and minus this; 0 for the usual sizes.
 
     Raises:
-        ValueError: If ``shape`` is no text.
+        ValueError: If ``shape`` is no text, a number is too small, or ``width`` is not ``latent`` where it must be.
 
     Source:
-        Bowman et al., 2016, https://arxiv.org/abs/1511.06349.
+        Bowman et al., 2016, https://arxiv.org/abs/1511.06349. With ``project`` false, ``uniform`` 0.01 and a posterior
+        without bias: He et al., 2019, https://arxiv.org/abs/1901.05534; there the encoder reads a start symbol, too.
+        Pooling: Long et al., 2019, https://arxiv.org/abs/1911.03976.
     """
 
     def __init__(
-        self, embed_width: int, shape: Sequence[int | None], width: int = 128, hidden: int = 256, latent: int = 32
+        self,
+        embed_width: int,
+        shape: Sequence[int | None],
+        width: int = 128,
+        hidden: int = 256,
+        latent: int = 32,
+        depth: int = 1,
+        pool: Pool = "last",
+        posterior: MakePosterior = GaussianPosterior,
+        project: bool = True,
+        uniform: float = 0.0,
     ) -> None:
         super().__init__(width)
-        if len(shape) != 1:
+        text_only(shape, "RecurrentVAE")
+        at_least_one(width=width, hidden=hidden, latent=latent, depth=depth)
+        check_pool(pool, get_args(Pool))
+        if not project and width != latent:
             raise ValueError(
-                f"RecurrentVAE reads text [L], but the head has positions {list(shape)}: change model.backbone "
-                f"(for pictures: lit_vae.backbones.ConvVAE) or data"
+                f"without model.backbone.init_args.project the features are z: set width to latent, {latent}, "
+                f"got {width}"
             )
         self.latent = latent
-        self.lstm = nn.LSTM(embed_width, hidden, batch_first=True)
-        self.posterior = nn.Linear(hidden, 2 * latent)
-        self.decode = nn.Linear(latent, width)
+        self.pool: Pool = pool
+        self.lstm = nn.LSTM(embed_width, hidden, depth, batch_first=True)
+        self.posterior = posterior(hidden, latent)
+        self.decode = nn.Linear(latent, width) if project else nn.Identity()
+        if uniform > 0:
+            for parameter in self.parameters():
+                nn.init.uniform_(parameter, -uniform, uniform)
 
     def layers(self, shape: Sequence[int]) -> list[Layer]:
         return [Layer(0, "z", (self.latent,))]
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> Gaussian:
         """The posterior."""
-        if mask is None:
-            read = self.lstm(features)[0][:, -1]
-        else:
-            states = self.lstm(features.masked_fill(~mask.unsqueeze(-1), 0.0))[0]
-            positions = torch.arange(mask.shape[1], device=mask.device)
-            last = positions.mul(mask).amax(1)
-            read = states[torch.arange(len(states), device=mask.device), last]
-        return Gaussian(*self.posterior(read).chunk(2, -1))
+        if mask is not None:
+            features = features.masked_fill(~mask.unsqueeze(-1), 0.0)
+        return self.posterior(pooled(self.lstm(features)[0], mask, self.pool))
 
     def top_down(
         self,
@@ -64,8 +86,6 @@ class RecurrentVAE(Backbone):
         mask: Tensor | None,
     ) -> tuple[Tensor, list[Latent]]:
         (layer,) = self.layers(shape[1:])
-        zeros = torch.zeros_like(noise[0])
-        prior = Gaussian(zeros, zeros)
-        z = draw(prior, context, noise[0], layer)
-        features = self.decode(z.to(self.decode.weight.dtype)).unsqueeze(1).expand(-1, shape[1], -1)
-        return features, [Latent(layer, z, prior, context)]
+        latent = draw_standard(layer, context, draw, noise[0])
+        z = latent.z.to(self.lstm.get_parameter("weight_hh_l0").dtype)
+        return self.decode(z).unsqueeze(1).expand(-1, shape[1], -1), [latent]

@@ -1,9 +1,11 @@
 """What the recurrent backbone promises beyond the contract of every backbone."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from lit_vae.backbones import RecurrentVAE
+from lit_vae.backbones import GaussianPosterior, RecurrentVAE
 from lit_vae.draws import FromPrior, from_posterior
 
 
@@ -64,3 +66,34 @@ def test_the_one_layer_is_standard_normal_and_every_parameter_learns(backbone):
 def test_pictures_are_refused_with_what_to_change():
     with pytest.raises(ValueError, match=r"positions \[8, 8\].*model\.backbone"):
         RecurrentVAE(embed_width=3, shape=(8, 8))
+
+
+@torch.no_grad()
+def test_without_a_projection_the_features_are_z_itself():
+    backbone = RecurrentVAE(embed_width=4, shape=(None,), width=3, hidden=5, latent=3, project=False)
+    noise = torch.randn(2, 3)
+
+    features, _ = backbone.top_down(None, [2, 4], FromPrior(), [noise], None)
+
+    assert torch.equal(features, noise.unsqueeze(1).expand(-1, 4, -1))
+    with pytest.raises(ValueError, match=r"init_args\.project.*set width to latent, 3, got 4"):
+        RecurrentVAE(embed_width=4, shape=(None,), width=4, latent=3, project=False)
+
+
+def test_the_sizes_and_start_of_the_lagging_encoder_are_reproduced():
+    torch.manual_seed(0)
+
+    backbone = RecurrentVAE(
+        embed_width=256,
+        shape=(None,),
+        width=32,
+        hidden=256,
+        latent=32,
+        posterior=partial(GaussianPosterior, bias=False),
+        project=False,
+        uniform=0.01,
+    )
+
+    # Of torch's LSTM: input and recurrent weights and two biases for each of four gates; then means and log-scales.
+    assert sum(p.numel() for p in backbone.parameters()) == 4 * 256 * (256 + 256 + 2) + 256 * 64
+    assert all(0.0098 < p.abs().max() <= 0.01 for p in backbone.parameters())

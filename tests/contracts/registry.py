@@ -16,7 +16,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_vae.backbones import NVAE, VDVAE, Backbone, ConvVAE, EfficientVDVAE, LadderVAE, RecurrentVAE
+from lit_vae.backbones import (
+    NVAE,
+    VDVAE,
+    Backbone,
+    BatchNormPosterior,
+    ConvVAE,
+    DeltaPosterior,
+    EfficientVDVAE,
+    LadderVAE,
+    RecurrentVAE,
+)
 from lit_vae.batch import Batch
 from lit_vae.data import (
     CIFAR10DataModule,
@@ -150,8 +160,15 @@ HEADS = {
 
 BACKBONES = {
     "conv": BackboneCase(partial(ConvVAE, width=WIDTH, latent=3, halvings=1), (3, 4)),
+    "conv, delta": BackboneCase(partial(ConvVAE, width=WIDTH, latent=3, posterior=DeltaPosterior), (3, 4)),
     "ladder": BackboneCase(partial(LadderVAE, width=WIDTH, latent=2, blocks=(1, 2, 1)), (4, 8)),
     "recurrent": BackboneCase(partial(RecurrentVAE, width=WIDTH, hidden=5, latent=3), (None,)),
+    "recurrent, max": BackboneCase(
+        partial(RecurrentVAE, width=3, hidden=5, latent=3, depth=2, pool="max", project=False), (None,)
+    ),
+    "recurrent, batch-normalised": BackboneCase(
+        partial(RecurrentVAE, width=WIDTH, hidden=5, latent=3, pool="mean", posterior=BatchNormPosterior), (None,)
+    ),
     "vdvae": BackboneCase(
         partial(
             VDVAE,
