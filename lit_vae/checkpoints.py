@@ -10,6 +10,10 @@ import torch
 FORMAT_KEY = "lit_vae_format"
 FORMAT = 1
 """Raised when an older checkpoint can no longer be read."""
+TRAINED_KEY = "trained_weights"
+"""Beside averaged weights, which an evaluation reads as the model's: the weights that they are averages of."""
+AVERAGES_KEY = "averages"
+"""The averages, where training goes on from the weights that they are averages of."""
 
 
 def find(path: str | Path, which: Literal["best", "last"]) -> Path:
@@ -73,6 +77,17 @@ def step(path: Path) -> int:
     """Optimizer steps that a checkpoint has behind it."""
     taken: int = read(path)["global_step"]
     return taken
+
+
+def go_on_training(checkpoint: dict[str, Any]) -> None:
+    """Make a checkpoint's weights those that were trained, where it holds their averages for evaluation.
+
+    Args:
+        checkpoint: Its contents, to be changed: the averages go to a key of their own.
+    """
+    trained = checkpoint.pop(TRAINED_KEY, {})
+    checkpoint[AVERAGES_KEY] = {name: checkpoint["state_dict"][name] for name in trained}
+    checkpoint["state_dict"].update(trained)
 
 
 def check_format(checkpoint: dict[str, Any], path: str | Path = "") -> None:

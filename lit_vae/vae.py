@@ -11,8 +11,11 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.plugins.precision import MixedPrecision, Precision
+from lightning.pytorch.utilities import GradClipAlgorithmType
+from lightning.pytorch.utilities.types import LRSchedulerTypeUnion, OptimizerLRScheduler
 from torch import Tensor
+from torch.optim import Optimizer
 
 from lit_vae import checkpoints
 from lit_vae.backbones import Backbone
@@ -66,6 +69,7 @@ class LitVAE(LightningModule):
         self._make_scheduler = scheduler
         self._symbols: Symbols | None = None
         self._seed = 0
+        self.update_left_out = False
         layers = backbone.layers([n if n is not None else 1 for n in head.positions])
         self.likelihood = Likelihood([layer.name for layer in layers])
 
@@ -186,8 +190,14 @@ class LitVAE(LightningModule):
         self._log_likelihood("test")
 
     def _log_likelihood(self, split: str) -> None:
-        totals = self.likelihood.compute()
-        self.likelihood.reset()
+        found = self.summary(self.likelihood)
+        self.log(f"{split}/{self.head.rate_name}", found.pop(self.head.rate_name), prog_bar=True)
+        self.log_dict({f"{split}/{name}": value for name, value in found.items()})
+
+    def summary(self, likelihood: Likelihood) -> dict[str, Tensor]:
+        """The bound of a split, per example and in the units of the field, [] each; empties what it was kept in."""
+        totals = likelihood.compute()
+        likelihood.reset()
         examples = totals["examples"]
         units = {name.removeprefix("unit/"): unit for name, unit in totals.items() if name.startswith("unit/")}
         per_example = {
@@ -195,10 +205,7 @@ class LitVAE(LightningModule):
             for name, total in totals.items()
             if name in ("nelbo", "rate", "distortion") or name.startswith("kl/")
         }
-        report = self.head.report(totals["nelbo"], examples, totals["symbols"], units)
-        rate = report.pop(self.head.rate_name)
-        self.log(f"{split}/{self.head.rate_name}", rate, prog_bar=True)
-        self.log_dict({f"{split}/{name}": value for name, value in {**per_example, **report}.items()})
+        return per_example | self.head.report(totals["nelbo"], examples, totals["symbols"], units)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer, and the schedule where there is one."""
@@ -209,6 +216,25 @@ class LitVAE(LightningModule):
         if isinstance(scheduler, ReduceLROnPlateau):
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": scheduler.monitor}}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any | None) -> None:
+        """Step the schedule, but not after an update that was left out."""
+        if metric is not None or not self.update_left_out:
+            super().lr_scheduler_step(scheduler, metric)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip, in bfloat16 too where the optimizer is fused: Lightning refuses it as if there were a loss scale."""
+        plugin = self.trainer.precision_plugin
+        if isinstance(plugin, MixedPrecision) and plugin.scaler is None and gradient_clip_val is not None:
+            algorithm = GradClipAlgorithmType(gradient_clip_algorithm or "norm")
+            Precision.clip_gradients(plugin, optimizer, gradient_clip_val, algorithm)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     # ---- what a person sees ----
 
@@ -273,6 +299,8 @@ class LitVAE(LightningModule):
             ValueError: If the checkpoint was made for other data, or its format is another.
         """
         checkpoints.check_format(checkpoint)
+        if self._trainer is not None and self._trainer.state.fn == "fit":
+            checkpoints.go_on_training(checkpoint)
         if checkpoint["symbols"] is None:
             return
         trained_on = restore(checkpoint["symbols"])
