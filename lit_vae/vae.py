@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,19 @@ from lit_vae.backbones import Backbone
 from lit_vae.batch import Batch
 from lit_vae.decoding import GREEDY, Decoding
 from lit_vae.distributions import SymbolDistribution
-from lit_vae.draws import FromPrior, from_posterior, posterior_mean
+from lit_vae.draws import (
+    FromPrior,
+    Given,
+    Masked,
+    Temperature,
+    TopLayers,
+    check_temperature,
+    from_posterior,
+    posterior_mean,
+)
 from lit_vae.heads import DecoderHead
-from lit_vae.latents import Draw, Latent
+from lit_vae.latent_stack import LatentStack
+from lit_vae.latents import Draw, Latent, Layer
 from lit_vae.metrics import Likelihood
 from lit_vae.noise import IndexedNoise, Noise, StreamNoise, stream_seed
 from lit_vae.objectives import Objective, Terms
@@ -236,28 +247,101 @@ class LitVAE(LightningModule):
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
+    # ---- latents ----
+
+    def layers(self, positions: Sequence[int] | None = None) -> list[Layer]:
+        """The latent layers of one example, top first.
+
+        Args:
+            positions: Of the example, S; None for a picture's, or for the longest text that generation writes.
+        """
+        return self.backbone.layers(self.symbols.fill(self.head.positions) if positions is None else positions)
+
+    @torch.no_grad()
+    def encode(self, batch: Batch, draw: Draw = from_posterior, seed: int = 0) -> LatentStack:
+        """The latent layers of some examples.
+
+        Args:
+            batch: What is encoded.
+            draw: Chooses z at each layer: ``from_posterior``, or ``posterior_mean`` for the same z whatever the seed.
+            seed: Other seeds, other draws. An example's draw is the same in any batch.
+        """
+        batch = batch.to(self.device)
+        with self.evaluating():
+            _, latents = self(batch, draw, IndexedNoise(batch.index, seed))
+        positions = self.head.embed(batch[:1]).shape[1:-1]
+        return LatentStack.of(latents, positions, batch.index, batch.mask, self._symbols)
+
+    def decode(
+        self,
+        stack: LatentStack,
+        mask: Sequence[Tensor] | None = None,
+        temperature: Temperature = 1.0,
+        seed: int = 0,
+    ) -> SymbolDistribution:
+        """p(x | z) of examples that were encoded: exactly that of the pass which encoded them.
+
+        An autoregressive head computes its likelihoods when they are asked for, in the mode that the model is in then:
+        call ``eval()`` on a model that trains.
+
+        Args:
+            stack: The latents; what lower layers it lacks is drawn from the prior.
+            mask: True where z is the stack's, and False where it is drawn from the prior, of each layer, top first,
+                bool, broadcastable to [B, *S, z]; None for the stack's z everywhere.
+            temperature: Multiplies the standard deviation of the prior in what is drawn from it; 0 takes its mean.
+            seed: Of what is drawn from the prior.
+
+        Raises:
+            ValueError: If another model wrote the stack.
+        """
+        return self._replay(stack, mask, temperature, IndexedNoise(stack.index, seed))
+
+    def _replay(
+        self, stack: LatentStack, mask: Sequence[Tensor] | None, temperature: Temperature, noise: Noise
+    ) -> SymbolDistribution:
+        stack = stack.to(self.device)
+        layers = self.layers(stack.positions)
+        stack.check(layers, self._symbols)
+        check_temperature(temperature, layers)
+        prior = FromPrior(temperature)
+        draw: Draw = TopLayers(len(stack.layers), Given([layer.z for layer in stack.layers]), prior)
+        if mask is not None:
+            if len(mask) != len(layers):
+                raise ValueError(f"a mask has an entry for each of the {len(layers)} latent layers, got {len(mask)}")
+            draw = Masked(mask, draw, prior)
+        shape = [len(stack), *stack.positions]
+        with self.evaluating():
+            return self._decode(None, shape, draw, noise, self.head.position_mask(stack.mask), stack.mask)[0]
+
     # ---- what a person sees ----
 
     @torch.no_grad()
     def sample(
-        self, num: int, temperature: float = 1.0, decoding: Decoding | None = None, seed: int = 0, batch_size: int = 64
+        self,
+        num: int,
+        temperature: Temperature = 1.0,
+        decoding: Decoding | None = None,
+        seed: int = 0,
+        batch_size: int = 64,
     ) -> Rendering:
         """Pictures or texts from the prior.
 
         Args:
             num: How many.
-            temperature: Multiplies the standard deviation of the prior.
+            temperature: Multiplies the standard deviation of the prior: one number, or one for each layer or
+                resolution that is named, as ``{"4x4": 0.8}``.
             decoding: Choices made in the head; None samples its distribution.
             seed: Other seeds, other samples. Sample i is the same whatever ``num`` and ``batch_size``.
             batch_size: How many at a time.
 
         Raises:
-            ValueError: If ``num`` is less than 1.
+            ValueError: If ``num`` is less than 1, or a temperature is negative or of no layer.
         """
         if num < 1:
             raise ValueError(f"the number of samples, num, counts up from 1, got {num}")
+        check_temperature(temperature, self.layers())
         shown = []
-        with self._evaluating():
+        with self.evaluating():
             for index in torch.arange(num, device=self.device).split(batch_size):
                 noise = IndexedNoise(index, seed)
                 shape = [len(index), *self.symbols.fill(self.head.positions)]
@@ -265,18 +349,48 @@ class LitVAE(LightningModule):
                 shown.append(self.head.show(distribution, decoding or Decoding(), noise))
         return self.symbols.render(torch.cat(shown))
 
+    def reconstruct(self, batch: Batch, draw: Draw = posterior_mean) -> Rendering:
+        """Each example beside its reconstruction, decoded greedily.
+
+        Args:
+            batch: The examples.
+            draw: Chooses z at each layer: the posterior's mean, or ``TopLayers`` or ``Masked`` to see what few layers
+                or few latent variables tell.
+        """
+        original = self.symbols.render(batch.x, batch.mask)
+        return original.beside(self.show(self.encode(batch, draw)))
+
     @torch.no_grad()
-    def reconstruct(self, batch: Batch) -> Rendering:
-        """Each example beside its reconstruction: the posterior's mean, decoded greedily."""
-        with self._evaluating():
-            batch = batch.to(self.device)
-            noise = IndexedNoise(batch.index)
-            distribution, _ = self(batch, posterior_mean, noise)
-            shown = self.head.show(distribution, GREEDY, noise)
-        return self.symbols.render(batch.x, batch.mask).beside(self.symbols.render(shown))
+    def show(
+        self,
+        stack: LatentStack,
+        mask: Sequence[Tensor] | None = None,
+        temperature: Temperature = 1.0,
+        decoding: Decoding = GREEDY,
+        seed: int = 0,
+    ) -> Rendering:
+        """What was encoded, decoded to pictures or texts.
+
+        A text runs until it ends, unless its latent layers lie at its positions: then there are no more than were read.
+
+        Args:
+            stack: As in :meth:`decode`, and the next two.
+            mask: Which z are the stack's.
+            temperature: Of the prior, where others are drawn.
+            decoding: Choices made in the head.
+            seed: Of what is drawn from the prior, and of the head.
+        """
+        longest = self.symbols.fill(self.head.positions)
+        if [layer.shape for layer in self.layers(longest)] == [layer.shape for layer in self.layers(stack.positions)]:
+            stack = dataclasses.replace(stack, positions=longest, mask=None)
+        noise = IndexedNoise(stack.index.to(self.device), seed)
+        with self.evaluating():
+            shown = self.head.show(self._replay(stack, mask, temperature, noise), decoding, noise)
+        return self.symbols.render(shown)
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
+    def evaluating(self) -> Iterator[None]:
+        """All modules in eval mode for a while."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
@@ -312,7 +426,7 @@ class LitVAE(LightningModule):
     def load_from_checkpoint(  # type: ignore[override]
         cls, checkpoint_path: str | Path, map_location: Any = "cpu", **kwargs: Any
     ) -> Self:
-        """The model of a run.
+        """The model of a run, in eval mode.
 
         Args:
             checkpoint_path: A run directory, whose best checkpoint is taken, or a checkpoint file.
@@ -330,7 +444,7 @@ class LitVAE(LightningModule):
                 f"{path} holds the weights of a model that was built in Python: "
                 f"pass the same parts, load_from_checkpoint(path, backbone=..., head=..., objective=...)"
             )
-        return super().load_from_checkpoint(path, map_location=map_location, weights_only=True, **kwargs)
+        return super().load_from_checkpoint(path, map_location=map_location, weights_only=True, **kwargs).eval()
 
 
 def refuse_other(trained_on: Symbols, given: Symbols) -> None:

@@ -48,6 +48,11 @@ class FlowedGaussian(Distribution):
         """Mode, [B, *S, z]: a map that preserves volume carries it along."""
         return self._carry(self.base.mode)
 
+    @property
+    def scale(self) -> Tensor:
+        """Standard deviation before the flow, [B, *S, z]."""
+        return self.base.scale
+
     def push(self, noise: Tensor) -> Tensor:
         """Standard-normal noise carried to this distribution, [B, *S, z]."""
         return self._carry(self.base.push(noise))
