@@ -3,9 +3,12 @@
 from lit_vae.data.base import Split, SymbolDataModule
 from lit_vae.data.dataset import SymbolDataset
 from lit_vae.data.images import ImageDataModule, ImageDataset
+from lit_vae.data.images_celeba import CelebADataModule
 from lit_vae.data.images_cifar10 import CIFAR10DataModule
 from lit_vae.data.images_digits import DigitsDataModule
+from lit_vae.data.images_faces import CelebAHQDataModule, FFHQDataModule
 from lit_vae.data.images_folder import ImageFolderDataModule
+from lit_vae.data.images_imagenet import ImageNetDataModule
 from lit_vae.data.images_mnist import MNISTDataModule
 from lit_vae.data.sentences import SentencesDataModule
 from lit_vae.data.text import TextDataModule, TextDataset
@@ -13,10 +16,14 @@ from lit_vae.data.text_lines import TextLinesDataModule
 
 __all__ = [
     "CIFAR10DataModule",
+    "CelebADataModule",
+    "CelebAHQDataModule",
     "DigitsDataModule",
+    "FFHQDataModule",
     "ImageDataModule",
     "ImageDataset",
     "ImageFolderDataModule",
+    "ImageNetDataModule",
     "MNISTDataModule",
     "SentencesDataModule",
     "Split",

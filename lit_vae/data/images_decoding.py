@@ -70,6 +70,6 @@ def flatten(picture: Image.Image, path: Path, background: Background | None) -> 
 
 
 def as_array(picture: Image.Image) -> np.ndarray:
-    """Grey levels, [C, H, W], uint8."""
-    pixels = np.asarray(picture)
+    """Grey levels, [C, H, W], uint8, writable."""
+    pixels = np.array(picture)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

@@ -63,9 +63,7 @@ class ImageFolderDataModule(ImageDataModule):
         batch_size: int = 64,
         num_workers: int = 0,
     ) -> None:
-        super().__init__(batch_size, num_workers, flip)
-        if not 1 <= bits <= 8:
-            raise ValueError(f"data.init_args.bits goes from 1 to 8, got {bits}")
+        super().__init__(batch_size, num_workers, flip, bits)
         if size is None and fit != "exact":
             raise ValueError(f"data.init_args.fit {fit} needs data.init_args.size: [height, width]")
         if size is not None and min(size) < 1:
@@ -79,7 +77,6 @@ class ImageFolderDataModule(ImageDataModule):
         self.mode = mode
         self.size = size
         self.fit = fit
-        self.bits = bits
         self.background = background
         self.skip_corrupt = skip_corrupt
         self.val_fraction = val_fraction
@@ -137,7 +134,7 @@ class ImageFolderDataModule(ImageDataModule):
         return images[:kept]
 
     def _levels(self, path: Path) -> Tensor | None:
-        """Grey levels, [C, H, W], uint8; None for a corrupt file that may be skipped."""
+        """All 8 bits, [C, H, W], uint8; None for a corrupt file that may be skipped."""
         try:
             picture = read_picture(path, self.mode, self.background)
         except CorruptPicture:
@@ -160,7 +157,7 @@ class ImageFolderDataModule(ImageDataModule):
             picture = ImageOps.fit(picture, (breadth, height), Image.Resampling.LANCZOS)
         elif self.fit == "stretch":
             picture = picture.resize((breadth, height), Image.Resampling.LANCZOS)
-        return torch.from_numpy(as_array(picture) >> (8 - self.bits))
+        return torch.from_numpy(as_array(picture))
 
     @cached_property
     def _first(self) -> tuple[Path, Image.Image]:

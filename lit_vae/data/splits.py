@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from hashlib import blake2b
 
+import numpy as np
+
 from lit_vae.data.base import Split
 
 
@@ -22,3 +24,26 @@ def divide(names: Sequence[str], seed: int, vals: int, tests: int) -> dict[Split
         "val": sorted(order[tests : tests + vals]),
         "train": sorted(order[tests + vals :]),
     }
+
+
+def permute(count: int, seed: int | None, vals: int, tests: int) -> dict[Split, np.ndarray]:
+    """Positions in three splits, each in order, by NumPy's legacy permutation, which papers divide with.
+
+    Args:
+        count: Of all positions.
+        seed: Of the permutation; None leaves the order as it is.
+        vals: How many validate: those before the last ``tests``.
+        tests: How many test: the last.
+
+    Raises:
+        ValueError: If that leaves one that trains or validates empty.
+    """
+    if vals < 1 or tests < 0 or vals + tests >= count:
+        raise ValueError(
+            f"data.init_args.val_size (and test_size) hold out some of {count} pictures, from 1, and leave some to "
+            f"train, got {vals} (and {tests})"
+        )
+    order = np.arange(count) if seed is None else np.random.RandomState(seed).permutation(count)
+    cuts = [count - tests - vals, count - tests]
+    train, val, test = (np.sort(part) for part in np.split(order, cuts))
+    return {"train": train, "val": val, "test": test}

@@ -29,9 +29,13 @@ from lit_vae.backbones import (
 )
 from lit_vae.batch import Batch
 from lit_vae.data import (
+    CelebADataModule,
+    CelebAHQDataModule,
     CIFAR10DataModule,
     DigitsDataModule,
+    FFHQDataModule,
     ImageFolderDataModule,
+    ImageNetDataModule,
     MNISTDataModule,
     SentencesDataModule,
     SymbolDataModule,
@@ -233,6 +237,30 @@ def cifar_in(root: Path) -> None:
         np.save(root / f"{name}.npy", generator.integers(256, size=(count, 32, 32, 3), dtype=np.uint8))
 
 
+def imagenet_in(root: Path) -> None:
+    """A few pictures as arrays."""
+    generator = np.random.default_rng(0)
+    for name, count in {"imagenet32-train": 15, "imagenet32-valid": 5}.items():
+        np.save(root / f"{name}.npy", generator.integers(256, size=(count, 32, 32, 3), dtype=np.uint8))
+
+
+def faces_in(root: Path) -> None:
+    """A few squares in a folder."""
+    generator = np.random.default_rng(0)
+    for i in range(20):
+        Image.fromarray(generator.integers(256, size=(8, 8, 3), dtype=np.uint8)).save(root / f"{i:05d}.png")
+
+
+def celeba_in(root: Path) -> None:
+    """A few pictures of the size of CelebA's, and their partition."""
+    generator = np.random.default_rng(0)
+    (root / "img_align_celeba").mkdir()
+    for i in range(12):
+        pixels = generator.integers(256, size=(218, 178, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "img_align_celeba" / f"{i}.png", compress_level=1)
+    (root / "list_eval_partition.txt").write_text("".join(f"{i}.png {max(0, i // 3 - 1)}\n" for i in range(12)))
+
+
 def lines_in(root: Path) -> None:
     """Sixty different lines."""
     lines = [" ".join(chr(97 + (i * j) % 26) * (1 + j % 3) for j in range(2, 4 + i % 5)) for i in range(60)]
@@ -269,6 +297,19 @@ DATA_MODULES = {
     "mnist": DataCase(lambda root: MNISTDataModule(str(root), val_size=5, batch_size=4), mnist_in),
     "mnist, binarized": DataCase(
         lambda root: MNISTDataModule(str(root), val_size=5, batch_size=4, binarize=True), mnist_in
+    ),
+    "imagenet": DataCase(
+        lambda root: ImageNetDataModule(str(root), val_size=5, complete=False, batch_size=4, flip=True), imagenet_in
+    ),
+    "celeba": DataCase(lambda root: CelebADataModule(str(root), size=8, complete=False, batch_size=4), celeba_in),
+    "celeba-hq, 5 bits": DataCase(
+        lambda root: CelebAHQDataModule(
+            str(root), size=4, bits=5, test_size=3, val_size=3, complete=False, batch_size=4
+        ),
+        faces_in,
+    ),
+    "ffhq": DataCase(
+        lambda root: FFHQDataModule(str(root), size=8, test_size=3, val_size=3, complete=False, batch_size=4), faces_in
     ),
     "cifar": DataCase(lambda root: CIFAR10DataModule(str(root), val_size=5, batch_size=4, flip=True), cifar_in),
 }
