@@ -26,7 +26,7 @@ from torch import Tensor
 from lit_vae import LitVAE, heads
 from lit_vae.backbones import LadderVAE
 from lit_vae.data import CIFAR10DataModule, DigitsDataModule, Split, SymbolDataModule
-from lit_vae.objectives import ELBO
+from lit_vae.objectives import ELBO, Linear
 from lit_vae.rendering import Pictures
 from lit_vae.symbols import Pixels
 
@@ -90,7 +90,7 @@ def run(label: str, data: SymbolDataModule, steps: int) -> tuple[dict[str, Any],
     vae = LitVAE(
         backbone,
         head,
-        ELBO(per="symbol", warmup=steps // 10),
+        ELBO(per="symbol", kl_weight=Linear(max(1, steps // 10))),
         lambda parameters: torch.optim.Adam(parameters, lr=2e-3),
         lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, eta_min=4e-5),
     )

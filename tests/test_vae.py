@@ -16,7 +16,7 @@ from lit_vae.decoding import GREEDY, Decoding
 from lit_vae.draws import FromPrior, posterior_mean
 from lit_vae.heads import LogisticPixelHead, LSTMTokenHead, SoftmaxPixelHead
 from lit_vae.noise import IndexedNoise, StreamNoise
-from lit_vae.objectives import ELBO
+from lit_vae.objectives import ELBO, Linear
 from lit_vae.symbols import Pixels
 from lit_vae.tokenizers import Characters
 
@@ -44,7 +44,7 @@ def parts(levels=5):
     """Backbone, head and objective for :class:`Squares`."""
     head = LogisticPixelHead(width=4, num_values=levels, shape=(1, 4, 4), components=2)
     backbone = ConvVAE(head.embed_width, head.positions, width=4, latent=3, halvings=1)
-    return {"backbone": backbone, "head": head, "objective": ELBO(per="symbol", warmup=5)}
+    return {"backbone": backbone, "head": head, "objective": ELBO(per="symbol", kl_weight=Linear(5))}
 
 
 def squares_vae(seed=0, **arguments):
@@ -439,7 +439,11 @@ model:
   head:
     class_path: lit_vae.heads.LSTMTokenHead
     init_args: {embed_width: 4, hidden: 6, word_dropout: 0.5, dropout_in: 0.2}
-  objective: {class_path: lit_vae.objectives.ELBO, init_args: {per: symbol, warmup: 20}}
+  objective:
+    class_path: lit_vae.objectives.ELBO
+    init_args:
+      per: symbol
+      kl_weight: {class_path: lit_vae.objectives.TargetKL, init_args: {nats: 2.0, integral: 0.01}}
   optimizer: {class_path: torch.optim.Adam, init_args: {lr: 0.01}}
   scheduler: {class_path: torch.optim.lr_scheduler.StepLR, init_args: {step_size: 5, gamma: 0.7}}
 data:

@@ -17,11 +17,16 @@ class Terms:
         loss: What is differentiated, [].
         distortion: -log p(x | z) of each example, [B], nats.
         kls: KL of each latent layer, top first, [layers, B], nats.
+        kl_weight: What multiplies the KL in the loss at this step, [].
+        total: What the loss divides a sum over the batch by: the number of its symbols, or of its examples, which None
+            stands for.
     """
 
     loss: Tensor
     distortion: Tensor
     kls: Tensor
+    kl_weight: Tensor | float = 1.0
+    total: Tensor | int | None = None
 
     @property
     def rate(self) -> Tensor:

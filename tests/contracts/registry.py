@@ -55,7 +55,20 @@ from lit_vae.heads import (
     SoftmaxTokenHead,
     StudentTPixelHead,
 )
-from lit_vae.objectives import ELBO, Objective
+from lit_vae.objectives import (
+    ELBO,
+    Constant,
+    Cyclical,
+    FreeBits,
+    GammaBalance,
+    KLBalance,
+    KLSchedule,
+    Linear,
+    Logistic,
+    Objective,
+    SquareBalance,
+    TargetKL,
+)
 from lit_vae.tokenizers import Characters, Words
 from lit_vae.vae import LitVAE
 
@@ -208,7 +221,21 @@ BACKBONES = {
 
 OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "elbo": partial(ELBO, per="symbol"),
-    "elbo, softened": partial(ELBO, per="example", kl_weight=0.5, warmup=10, free_nats=0.7),
+    "elbo, softened": lambda: ELBO("example", Linear(10, end=0.5), FreeBits(0.7), GammaBalance(10)),
+    "elbo, steered": lambda: ELBO("symbol", TargetKL(1.0, least=0.1), FreeBits(0.1, "dimension", "example")),
+}
+
+SCHEDULES: dict[str, Callable[[], KLSchedule]] = {
+    "constant": partial(Constant, 0.7),
+    "linear": partial(Linear, 10, start=0.1),
+    "logistic": partial(Logistic, 5, 0.3),
+    "cyclical": partial(Cyclical, 12, cycles=3, zero=0.25, rise=0.25),
+    "target": partial(TargetKL, 1.0),
+}
+
+BALANCES: dict[str, Callable[[], KLBalance]] = {
+    "gamma": partial(GammaBalance, 10),
+    "square": SquareBalance,
 }
 
 

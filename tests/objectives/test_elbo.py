@@ -2,56 +2,43 @@
 
 import pytest
 import torch
+from objectives.latents import layer
 
-from lit_vae.distributions import Gaussian
-from lit_vae.latents import Latent, Layer
-from lit_vae.objectives import ELBO
+from lit_vae.objectives import ELBO, FreeBits, Linear, SquareBalance
 
 LOG_PROB, COUNTS = torch.tensor([-8.0, -4.0]), torch.tensor([2, 6])
-
-
-def layer(*kls, requires_grad=False):
-    """A layer of one number whose KL is given for each example: half the square of the posterior's mean."""
-    loc = (2 * torch.tensor(kls)).sqrt().unsqueeze(1).requires_grad_(requires_grad)
-    zeros = torch.zeros_like(loc)
-    return Latent(Layer(0, "z", (1,)), loc, Gaussian(zeros, zeros), Gaussian(loc, zeros))
-
-
 LATENTS = [layer(1.0, 3.0), layer(0.5, 0.1)]
 KL = 4.6
 
 
 @pytest.mark.parametrize(("per", "total"), [("symbol", 8), ("example", 2)])
-def test_the_loss_is_the_bound_per_symbol_or_per_example(per, total):
+def test_with_everything_off_the_loss_is_the_bound_per_symbol_or_per_example(per, total):
     terms = ELBO(per=per)(LOG_PROB, LATENTS, COUNTS, step=0)
 
     assert terms.loss.item() == pytest.approx((12 + KL) / total)
     assert terms.loss.item() == pytest.approx(terms.nelbo.sum().item() / total)
+    assert terms.kl_weight == 1
+    assert terms.total == total
 
 
-def test_warm_up_rises_in_a_line_and_ends_at_the_full_bound():
-    objective = ELBO(per="symbol", warmup=9)
+def test_the_kl_weight_is_a_number_or_follows_a_schedule():
+    beta, rising = ELBO("symbol", 3.0), ELBO("symbol", Linear(10))
 
-    losses = [objective(LOG_PROB, LATENTS, COUNTS, step).loss.item() for step in (0, 4, 9, 10_000)]
+    terms = [beta(LOG_PROB, LATENTS, COUNTS, step=4), rising(LOG_PROB, LATENTS, COUNTS, step=4)]
 
-    assert losses == pytest.approx([(12 + weight * KL) / 8 for weight in (0.1, 0.5, 1.0, 1.0)])
-
-
-def test_the_kl_weight_multiplies_the_warmth():
-    loss = ELBO(per="symbol", kl_weight=3.0, warmup=9)(LOG_PROB, LATENTS, COUNTS, step=4).loss
-
-    assert loss.item() == pytest.approx((12 + 1.5 * KL) / 8)
+    assert [term.loss.item() for term in terms] == pytest.approx([(12 + 3.0 * KL) / 8, (12 + 0.4 * KL) / 8])
+    assert [term.kl_weight.item() for term in terms] == pytest.approx([3.0, 0.4])
 
 
-def test_free_nats_are_per_layer_and_of_the_batch_mean():
-    latents = [layer(1.0, 3.0, requires_grad=True), layer(0.9, 0.1, requires_grad=True)]
+def test_weight_balance_and_floor_compose():
+    kls = torch.tensor([[1.0, 3.0], [0.5, 0.1]])
+    balance = torch.tensor([2.0 + 0.01, 0.3 + 0.01])
+    balance /= balance.mean()
 
-    terms = ELBO(per="symbol", free_nats=0.7)(LOG_PROB, latents, COUNTS, step=0)
-    terms.loss.backward()
+    loss = ELBO("symbol", 0.5, FreeBits(0.7), SquareBalance())(LOG_PROB, LATENTS, COUNTS, step=0).loss
 
-    assert terms.loss.item() == pytest.approx((12 + 2 * (2.0 + 0.7)) / 8)
-    assert (latents[0].z.grad > 0).all()
-    assert (latents[1].z.grad == 0).all()
+    softened = (balance * torch.tensor([kls[0].sum(), 2 * 0.7])).sum()
+    assert loss.item() == pytest.approx((12 + 0.5 * softened.item()) / 8)
 
 
 def test_an_example_counts_by_its_symbols_alone():
@@ -66,10 +53,9 @@ def test_an_example_counts_by_its_symbols_alone():
     assert whole.item() == pytest.approx((2 * halves[0] + 10 * halves[1]).item() / 12)
 
 
-@pytest.mark.parametrize("wrong", [{"kl_weight": -1.0}, {"warmup": -1}, {"free_nats": -0.1}])
-def test_negative_numbers_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"model\.objective\.init_args count up from 0"):
-        ELBO(per="symbol", **wrong)
+def test_a_negative_weight_is_refused():
+    with pytest.raises(ValueError, match=r"model\.objective\.init_args\.kl_weight counts up from 0, got -1\.0"):
+        ELBO("symbol", -1.0)
 
 
 def test_what_the_loss_is_divided_by_must_be_said():
