@@ -10,6 +10,7 @@ from golden import Tiny, affine_names, formula, head_order, outputs, recorded
 from lit_vae.backbones import NVAE
 from lit_vae.backbones.nvae_cells import lengths
 from lit_vae.heads import BernoulliPixelHead, LogisticPixelHead
+from lit_vae.objectives import ELBO, SquareBalance
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -219,6 +220,22 @@ def test_every_number_recorded_of_the_reference_is_ours_to_rounding(flows, mode)
     for ours, name in zip(computed(flows, mode), ("kl_all", "log_q", "log_p", "logits"), strict=True):
         theirs = output[name]
         torch.testing.assert_close(ours.detach(), theirs.detach(), atol=1e-11, rtol=1e-11)
+
+
+@CASES
+def test_the_kl_is_balanced_as_the_references(flows, mode):
+    output = outputs("nvae")[f"nf{flows}_{mode}"]
+    tiny = tiny_nvae(flows, mode)
+    features, latents = tiny.reconstruct()
+    with torch.no_grad():
+        log_prob, layers = tiny.head(features).log_prob(tiny.batch.x), tiny.backbone.layers((32, 32))
+
+    terms = ELBO("example", 0.5, balance=SquareBalance())(log_prob, latents, tiny.batch.counts, 0)
+
+    balance = SquareBalance()(terms.kls, layers, torch.tensor(0.5), 0)
+    torch.testing.assert_close(balance, output["kl_coeffs"].detach(), atol=1e-11, rtol=1e-11)
+    balanced = terms.loss + log_prob.mean()
+    torch.testing.assert_close(balanced, output["balanced_kl"].mean().detach(), atol=1e-10, rtol=1e-11)
 
 
 @pytest.mark.parametrize("flows", [0, 1])
