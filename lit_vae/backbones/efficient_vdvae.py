@@ -14,6 +14,7 @@ from lit_vae.backbones.hierarchy import (
     AddingBlock,
     BiasMaps,
     Levels,
+    Margin,
     Upsample,
     descend,
     gaussian,
@@ -57,6 +58,8 @@ class EfficientVDVAE(Backbone):
             (use_residual_distribution).
         bias_maps: What the top-down pass adds where it enters a resolution: ``learned`` for each position (resized
             where the picture has another size), ``shared`` by all positions, or ``none``; the top keeps a shared one.
+        pad: Pixels that the network adds around a picture, as on its edge, and takes away in the end: 2 makes 28x28
+            into 32x32.
         recompute: Keep only what enters each block and compute its activations again in the backward pass: less memory
             for about a third more time.
 
@@ -84,6 +87,7 @@ class EfficientVDVAE(Backbone):
         softplus_beta: float = 0.6931472,
         residual_posterior: bool = False,
         bias_maps: BiasMaps = "learned",
+        pad: int = 0,
         recompute: bool = False,
     ) -> None:
         super().__init__(width)
@@ -99,16 +103,17 @@ class EfficientVDVAE(Backbone):
         check_levels(strides, widths)
         if (
             min(latent, *widths, *middles) < 1
-            or min(*cells, *repeats) < 0
+            or min(pad, *cells, *repeats) < 0
             or any(size < 1 or size % 2 == 0 for size in kernels)
             or not softplus_beta > 0
         ):
             raise ValueError(
                 "of model.backbone.init_args, latent and up_filters count up from 1, softplus_beta is above 0, "
-                "up_mid_filters_ratio leaves at least one channel, up_kernel_size is odd, and up_n_blocks_per_res and "
-                "down_n_blocks_per_res count up from 0"
+                "up_mid_filters_ratio leaves at least one channel, up_kernel_size is odd, and up_n_blocks_per_res, "
+                "down_n_blocks_per_res and pad count up from 0"
             )
-        size = picture_size(shape, "EfficientVDVAE")
+        self.margin = Margin(pad)
+        size = self.margin.around(picture_size(shape, "EfficientVDVAE"))
         factors = [math.prod(strides[:level]) for level in range(count)]
         self.recompute = recompute
         self.reads = [level for level in reversed(range(count)) for _ in range(1 + repeats[-1 - level])]
@@ -136,12 +141,12 @@ class EfficientVDVAE(Backbone):
             )
 
     def layers(self, shape: Sequence[int]) -> list[Layer]:
-        return self.levels.layers(shape)
+        return self.levels.layers(self.margin.around(shape))
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:
         """What each latent layer sees: the skip of its level, [B, width, H_l, W_l], top first."""
         self.layers(features.shape[1:-1])
-        x = self.read(features.movedim(-1, 1))
+        x = self.read(self.margin.add(features.movedim(-1, 1)))
         skips: list[Tensor] = []
         for level in self.encoder:
             x, skip = run(level, x, recompute=self.recompute)
@@ -158,7 +163,7 @@ class EfficientVDVAE(Backbone):
     ) -> tuple[Tensor, list[Latent]]:
         layers = self.layers(shape[1:])
         state, latents = descend(self.decoder, self.top, context, layers, draw, noise, self.recompute)
-        return state.movedim(1, -1), latents
+        return self.margin.remove(state).movedim(1, -1), latents
 
 
 class Level(nn.Module):

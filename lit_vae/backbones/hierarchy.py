@@ -57,6 +57,29 @@ class Levels:
         return size[0] // factor, size[1] // factor
 
 
+@dataclass(frozen=True)
+class Margin:
+    """What a network adds around a picture, and takes away in the end: 2 makes 28x28 into 32x32.
+
+    Args:
+        pixels: On each side.
+    """
+
+    pixels: int
+
+    def around(self, size: Sequence[int]) -> tuple[int, int]:
+        """Height and width with it."""
+        return size[0] + 2 * self.pixels, size[1] + 2 * self.pixels
+
+    def add(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] with the pixels of the edge repeated outwards."""
+        return nn.functional.pad(x, [self.pixels] * 4, mode="replicate") if self.pixels else x
+
+    def remove(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] without it."""
+        return x[..., self.pixels : -self.pixels, self.pixels : -self.pixels] if self.pixels else x
+
+
 def layers_at(sizes: Iterable[tuple[int, int]], latent: int) -> list[Layer]:
     """Latent layers that are pictures, named by size and number within it, such as ``4x4.0``.
 

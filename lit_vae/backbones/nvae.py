@@ -8,7 +8,7 @@ from torch.nn.functional import elu
 
 from lit_vae.backbones.base import Backbone
 from lit_vae.backbones.convolutions import picture_size
-from lit_vae.backbones.hierarchy import BiasMaps, LatentBlock, Levels, descend, run, top_bias
+from lit_vae.backbones.hierarchy import BiasMaps, LatentBlock, Levels, Margin, descend, run, top_bias
 from lit_vae.backbones.notation import parse_whole_runs
 from lit_vae.backbones.nvae_cells import NormedConv2d, decoder_cell, encoder_cell
 from lit_vae.backbones.nvae_flow import VolumePreservingFlow
@@ -95,12 +95,12 @@ class NVAE(Backbone):
                 "of model.backbone.init_args, groups, latent, outer_cells, encoder_cells and decoder_cells count up "
                 "from 1, width from 2, outer_blocks, flows and pad from 0"
             )
-        self.pad = pad
+        self.margin = Margin(pad)
         self.recompute = recompute
         scales = [scale for scale in reversed(range(len(counts))) for _ in range(counts[scale])]
         factors = tuple(2 ** (outer_blocks + scale) for scale in scales)
         self.levels = Levels(factors, latent, "groups, with outer_blocks and pad,")
-        size = self._padded(picture_size(shape, "NVAE"))
+        size = self.margin.around(picture_size(shape, "NVAE"))
         gated, widths = squeeze_excitation, [width << (outer_blocks + scale) for scale in range(len(counts))]
 
         self.read = NormedConv2d(embed_width, width, 3)
@@ -137,16 +137,13 @@ class NVAE(Backbone):
                 decoder_cell(width << block, "same", OUTER_EXPANSION, gated) for _ in range(outer_cells - 1)
             )
 
-    def _padded(self, size: Sequence[int]) -> tuple[int, int]:
-        return size[0] + 2 * self.pad, size[1] + 2 * self.pad
-
     def layers(self, shape: Sequence[int]) -> list[Layer]:
-        return self.levels.layers(self._padded(shape))
+        return self.levels.layers(self.margin.around(shape))
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:
         """What each latent layer sees, [B, width, H_l, W_l], top first."""
         self.layers(features.shape[1:-1])
-        x = self.read(nn.functional.pad(features.movedim(-1, 1), [self.pad] * 4, mode="replicate"))
+        x = self.read(self.margin.add(features.movedim(-1, 1)))
         for cell in self.enter:
             x = run(cell, x, recompute=self.recompute)
         seen: list[Tensor] = []
@@ -168,9 +165,7 @@ class NVAE(Backbone):
         state, latents = descend(self.decoder, self.top, context, layers, draw, noise, self.recompute)
         for cell in self.leave:
             state = run(cell, state, recompute=self.recompute)
-        height, breadth = shape[1:]
-        state = elu(state)[:, :, self.pad : self.pad + height, self.pad : self.pad + breadth]
-        return state.movedim(1, -1), latents
+        return self.margin.remove(elu(state)).movedim(1, -1), latents
 
 
 class Group(LatentBlock):
