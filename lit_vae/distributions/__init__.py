@@ -8,7 +8,8 @@ from lit_vae.distributions.l2 import L2Pixels
 from lit_vae.distributions.mixture import DiscretizedMixture
 from lit_vae.distributions.mixture_layout import MixtureLayout
 from lit_vae.distributions.precision import at_least_float32
-from lit_vae.distributions.tokens_autoregressive import AutoregressiveTokens, CausalNetwork
+from lit_vae.distributions.tokens_autoregressive import AutoregressiveTokens
+from lit_vae.distributions.tokens_causal import CausalNetwork
 from lit_vae.distributions.tokens_factorized import FactorizedTokens
 
 __all__ = [

@@ -1,12 +1,9 @@
-"""What turns a hidden state into scores of the vocabulary, and what is done with the scores."""
+"""What turns a hidden state into scores of the vocabulary, and what a text's likelihood makes of them."""
 
 from typing import Protocol
 
 import torch
 from torch import Tensor
-
-from lit_vae.decoding import Decoding
-from lit_vae.distributions.choice import choose, temper
 
 
 class TokenScores(Protocol):
@@ -32,16 +29,3 @@ def total_log_prob(scores: TokenScores, hidden: Tensor, ids: Tensor, mask: Tenso
         mask = torch.ones_like(ids, dtype=torch.bool)
     nats = scores.nats(hidden[mask], ids[mask].long())
     return -nats.new_zeros(ids.shape).masked_scatter(mask, nats).sum(1)
-
-
-def choose_token(logits: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
-    """One token for each row, [N], int64; in float64, since a vocabulary is long.
-
-    Args:
-        logits: Scores of each token, [N, num_values].
-        decoding: Temperature and the like.
-        uniform: Strictly between 0 and 1, [N].
-    """
-    if decoding.temperature == 0:
-        return logits.argmax(-1)
-    return choose(temper(logits.double(), decoding.temperature), uniform.to(logits.device))

@@ -1,40 +1,21 @@
 """Tokens that depend on those before them."""
 
-from typing import Any, Protocol
-
 import torch
 from torch import Tensor
 
 from lit_vae.decoding import GREEDY, Decoding
 from lit_vae.distributions.base import SymbolDistribution
-from lit_vae.distributions.token_scores import TokenScores, choose_token, total_log_prob
+from lit_vae.distributions.token_scores import TokenScores, total_log_prob
+from lit_vae.distributions.tokens_causal import CausalNetwork
+from lit_vae.distributions.tokens_writing import search, write
 from lit_vae.noise import Noise
-
-
-class CausalNetwork(Protocol):
-    """A network whose hidden state at t sees the tokens before t alone; the features are in it."""
-
-    def forced(self, ids: Tensor) -> Tensor:
-        """Hidden states of a whole text in one pass, [B, L, hidden], from [B, L]."""
-
-    def start(self) -> Any:
-        """The state before the first token."""
-
-    def advance(self, state: Any, position: int, previous: Tensor | None) -> tuple[Tensor, Any]:
-        """The hidden state at a position, [B, hidden], and the state after it.
-
-        Args:
-            state: The state before it.
-            position: From 0.
-            previous: The token before it, [B]; None at position 0.
-        """
 
 
 class AutoregressiveTokens(SymbolDistribution):
     """A text scored in one teacher-forced pass and drawn token by token.
 
-    A draw fills all positions, so that it follows the distribution exactly; what comes after the end symbol is the
-    reader's to cut.
+    A draw fills all positions, so that it follows the distribution exactly, unless its decoding names the token that
+    ends a text: then all that follows is that token.
 
     Args:
         network: The causal network.
@@ -64,16 +45,19 @@ class AutoregressiveTokens(SymbolDistribution):
         return self._scores.logits(self._network.forced(value))
 
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:
-        return self._unroll(decoding, noise.uniform([*self.batch_shape, *self.event_shape]))
+        return write(self._network, self._scores, decoding, noise.uniform([*self.batch_shape, *self.event_shape]))
+
+    def search(self, beams: int, end: int | None = None) -> tuple[Tensor, Tensor]:
+        """The most probable texts that a beam search finds, [B, K, L], int64, and their log p, [B, K], nats, falling.
+
+        Args:
+            beams: Most texts kept at each length, K.
+            end: The token after which a text is over; None for none.
+        """
+        (batch,), (length,) = self.batch_shape, self.event_shape
+        return search(self._network, self._scores, batch, length, beams, end)
 
     @property
     def mode(self) -> Tensor:
         """The best token at each position given those chosen before it, [B, L], int64."""
-        return self._unroll(GREEDY, torch.zeros(*self.batch_shape, *self.event_shape))
-
-    def _unroll(self, decoding: Decoding, uniform: Tensor) -> Tensor:
-        state, tokens = self._network.start(), list[Tensor]()
-        for position, u in enumerate(uniform.unbind(1)):
-            hidden, state = self._network.advance(state, position, tokens[-1] if tokens else None)
-            tokens.append(choose_token(self._scores.logits(hidden), decoding, u))
-        return torch.stack(tokens, 1)
+        return write(self._network, self._scores, GREEDY, torch.zeros(*self.batch_shape, *self.event_shape))

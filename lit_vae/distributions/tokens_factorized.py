@@ -5,7 +5,9 @@ from torch import Tensor
 
 from lit_vae.decoding import GREEDY, Decoding
 from lit_vae.distributions.base import SymbolDistribution
-from lit_vae.distributions.token_scores import TokenScores, choose_token, total_log_prob
+from lit_vae.distributions.token_scores import TokenScores, total_log_prob
+from lit_vae.distributions.tokens_causal import IndependentPositions
+from lit_vae.distributions.tokens_writing import write
 from lit_vae.noise import Noise
 
 
@@ -28,13 +30,12 @@ class FactorizedTokens(SymbolDistribution):
         return total_log_prob(self._scores, self._features, value, self._mask)
 
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:
-        return self._choose(decoding, noise.uniform([*self.batch_shape, *self.event_shape]))
+        return self._write(decoding, noise.uniform([*self.batch_shape, *self.event_shape]))
 
     @property
     def mode(self) -> Tensor:
-        return self._choose(GREEDY, torch.zeros(*self.batch_shape, *self.event_shape))
+        return self._write(GREEDY, torch.zeros(*self.batch_shape, *self.event_shape))
 
-    def _choose(self, decoding: Decoding, uniform: Tensor) -> Tensor:
+    def _write(self, decoding: Decoding, uniform: Tensor) -> Tensor:
         # One position at a time: all logits at once would be the largest tensor of the model.
-        pairs = zip(self._features.unbind(1), uniform.unbind(1), strict=True)
-        return torch.stack([choose_token(self._scores.logits(hidden), decoding, u) for hidden, u in pairs], 1)
+        return write(IndependentPositions(self._features), self._scores, decoding, uniform)

@@ -1,12 +1,16 @@
 """The way in and the units that every head for text shares."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
 from lit_vae.batch import Batch
+from lit_vae.decoding import Decoding
+from lit_vae.distributions import SymbolDistribution
 from lit_vae.heads.base import DecoderHead
+from lit_vae.noise import Noise
 
 LN2 = math.log(2.0)
 
@@ -35,8 +39,13 @@ class TokenHead(DecoderHead):
             )
         self.embed_width = embed_width
         self.positions = self.shape
-        self.table = nn.Embedding(num_values, embed_width)
-        nn.init.normal_(self.table.weight, std=embed_width**-0.5)
+        self.table = self.new_table()
+
+    def new_table(self) -> nn.Embedding:
+        """An embedding of each token, [num_values, embed_width]."""
+        table = nn.Embedding(self.num_values, self.embed_width)
+        nn.init.normal_(table.weight, std=self.embed_width**-0.5)
+        return table
 
     def embed(self, batch: Batch) -> Tensor:
         """The embedding of each token, [B, L, embed_width]; what the mask hides is the backbone's to skip."""
@@ -56,3 +65,18 @@ class TokenHead(DecoderHead):
             "perplexity": per_token.exp(),
             **per_unit,
         }
+
+    def show(self, distribution: SymbolDistribution, decoding: Decoding, noise: Noise) -> Tensor:
+        """Texts up to their end symbol, which is repeated from there, [B, L], int64."""
+        return distribution.draw(dataclasses.replace(decoding, end=self.num_values - 1), noise)
+
+
+def check_parts(**parts: float) -> None:
+    """Refuse dropouts, by the names of their arguments, that leave nothing.
+
+    Raises:
+        ValueError: If one is not in [0, 1).
+    """
+    for name, part in parts.items():
+        if not 0 <= part < 1:
+            raise ValueError(f"model.head.init_args.{name} is a part, at least 0 and below 1, got {part}")

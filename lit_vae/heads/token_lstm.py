@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from lit_vae.distributions import AutoregressiveTokens
-from lit_vae.heads.token import TokenHead
+from lit_vae.heads.token import TokenHead, check_parts
+from lit_vae.heads.token_reader import TokenReader
 from lit_vae.heads.vocabulary import VocabularyProjection
 
-State = tuple[Tensor, Tensor]
+Latent = Literal["both", "state", "steps"]
+Initialization = Literal["scaled", "uniform"]
 
 
 class LSTMTokenHead(TokenHead):
@@ -28,13 +31,22 @@ class LSTMTokenHead(TokenHead):
         embed_width: Width of the embedding table.
         hidden: Width of the LSTM's state.
         depth: LSTM layers.
-        tied: Whether the output table is the embedding table.
+        latent: Where the features go: into the initial state (``state``, which reads the first position alone), to
+            every step (``steps``), or ``both``.
+        tied: Whether the output table is the embedding table that the LSTM reads.
+        own_table: Whether the LSTM reads an embedding table of its own rather than the encoder's.
+        cutoffs: Of an adaptive softmax: ids at which the vocabulary is cut, rarer tokens above, such as
+            ``[2000, 10000]``; null for one softmax over all.
         dropout_in: Part of what the LSTM reads of the token before that is zeroed in training.
         dropout_out: Part of its output that is zeroed in training.
         word_dropout: Part of the tokens that are read as one learned vector in training; all are scored all the same.
+        bfloat16: Whether training multiplies by the output table in bfloat16; sums are in float32 all the same.
+        initialization: ``scaled`` to each layer's width, or ``uniform`` as He et al. have it: embeddings within 0.1,
+            all else within 0.01.
 
     Raises:
-        ValueError: If ``shape`` is no text, or a dropout is not in [0, 1).
+        ValueError: If ``shape`` is no text, a dropout is not in [0, 1), ``cutoffs`` do not cut the vocabulary, or
+            ``latent`` or ``initialization`` is none of those named.
 
     Source:
         Bowman et al., 2016, https://arxiv.org/abs/1511.06349; features at every step and in the initial state as He et
@@ -53,53 +65,78 @@ class LSTMTokenHead(TokenHead):
         embed_width: int = 128,
         hidden: int = 256,
         depth: int = 1,
+        latent: Latent = "both",
         tied: bool = True,
+        own_table: bool = False,
+        cutoffs: list[int] | None = None,
         dropout_in: float = 0.0,
         dropout_out: float = 0.0,
         word_dropout: float = 0.0,
+        bfloat16: bool = False,
+        initialization: Initialization = "scaled",
     ) -> None:
         super().__init__(width, num_values, shape, embed_width)
-        for name, part in (("dropout_in", dropout_in), ("dropout_out", dropout_out), ("word_dropout", word_dropout)):
-            if not 0 <= part < 1:
-                raise ValueError(f"model.head.init_args.{name} is a part, at least 0 and below 1, got {part}")
+        check_parts(dropout_in=dropout_in, dropout_out=dropout_out, word_dropout=word_dropout)
+        if latent not in ("both", "state", "steps"):
+            raise ValueError(f"model.head.init_args.latent is 'both', 'state' or 'steps', got {latent!r}")
+        if initialization not in ("scaled", "uniform"):
+            raise ValueError(f"model.head.init_args.initialization is 'scaled' or 'uniform', got {initialization!r}")
         self.dropout_in = dropout_in
         self.dropout_out = dropout_out
-        self.word_dropout = word_dropout
-        self.start = nn.Parameter(torch.randn(embed_width) * embed_width**-0.5)
-        self.dropped = nn.Parameter(torch.randn(embed_width) * embed_width**-0.5) if word_dropout > 0 else None
-        self.initial = nn.Linear(width, depth * hidden)
-        self.lstm = nn.LSTM(embed_width + width, hidden, depth, batch_first=True)
-        self.projection = VocabularyProjection(hidden, num_values, self.table.weight if tied else None)
+        self.at_steps = latent != "state"
+        self.reader = TokenReader(self.new_table() if own_table else self.table, word_dropout)
+        self.initial = None if latent == "steps" else nn.Linear(width, depth * hidden)
+        self.lstm = nn.LSTM(embed_width + width * self.at_steps, hidden, depth, batch_first=True)
+        table = self.reader.table.weight if tied else None
+        self.projection = VocabularyProjection(hidden, num_values, table, cutoffs, bfloat16)
+        if initialization == "uniform":
+            start_uniformly(self)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> AutoregressiveTokens:
         batch, length, _ = features.shape
-        features = features.to(self.start.dtype)
+        features = features.to(self.table.weight.dtype)
         return AutoregressiveTokens(LSTMOverFeatures(self, features, mask), self.projection, batch, length, mask)
 
-    def read(self, ids: Tensor, mask: Tensor | None) -> Tensor:
-        """What the LSTM is told of tokens that come before, [B, L, embed_width].
+    def begin(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden and cell state before the first token, [depth, B, hidden] each.
 
         Args:
-            ids: Tokens, [B, L], integer.
-            mask: Those that are observed, [B, L], bool; None for all.
+            features: [B, L, width].
         """
-        embedded = self.table(ids)
-        if self.dropped is not None and self.training:
-            drop = torch.rand(ids.shape, device=ids.device) < self.word_dropout
-            embedded = torch.where(drop.unsqueeze(-1), self.dropped, embedded)
-        return embedded if mask is None else embedded.masked_fill(~mask.unsqueeze(-1), 0.0)
+        layers, width = self.lstm.num_layers, self.lstm.hidden_size
+        if self.initial is None:
+            zeros = features.new_zeros(layers, len(features), width)
+            return zeros, zeros
+        cell = self.initial(features[:, 0]).unflatten(-1, (layers, width)).movedim(1, 0).contiguous()
+        return cell.tanh(), cell
 
-    def run(self, read: Tensor, features: Tensor, state: State) -> tuple[Tensor, State]:
+    def run(self, read: Tensor, features: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The LSTM over some positions: its output [B, L, hidden] and the state after them.
 
         Args:
             read: What comes before each position, [B, L, embed_width].
             features: [B, L, width].
-            state: The state before the first.
+            state: Hidden and cell state before the first.
         """
         read = dropout(read, self.dropout_in, self.training)
-        hidden, state = self.lstm(torch.cat([read, features], -1), state)
+        hidden, state = self.lstm(torch.cat([read, features], -1) if self.at_steps else read, state)
         return dropout(hidden, self.dropout_out, self.training), state
+
+
+class LSTMState(NamedTuple):
+    """All that the rest of some texts depends on.
+
+    Args:
+        features: [N, L, width].
+        mask: Observed tokens, [N, L], bool; None for all.
+        hidden: [depth, N, hidden].
+        cell: [depth, N, hidden].
+    """
+
+    features: Tensor
+    mask: Tensor | None
+    hidden: Tensor
+    cell: Tensor
 
 
 class LSTMOverFeatures:
@@ -116,24 +153,32 @@ class LSTMOverFeatures:
         self._features = features
         self._mask = mask
 
+    @property
+    def device(self) -> torch.device:
+        return self._features.device
+
     def forced(self, ids: Tensor) -> Tensor:
-        mask = None if self._mask is None else self._mask[:, :-1]
-        read = torch.cat([self._first(), self._head.read(ids[:, :-1], mask)], 1)
-        return self._head.run(read, self._features, self.start())[0]
+        read = self._head.reader.before(ids, self._mask)
+        return self._head.run(read, self._features, self._head.begin(self._features))[0]
 
-    def start(self) -> State:
-        cell = self._head.initial(self._features[:, 0]).unflatten(-1, (self._head.lstm.num_layers, -1))
-        cell = cell.movedim(1, 0).contiguous()
-        return cell.tanh(), cell
+    def start(self) -> LSTMState:
+        return LSTMState(self._features, self._mask, *self._head.begin(self._features))
 
-    def advance(self, state: State, position: int, previous: Tensor | None) -> tuple[Tensor, State]:
-        if previous is None:
-            read = self._first()
-        else:
-            mask = None if self._mask is None else self._mask[:, position - 1 : position]
-            read = self._head.read(previous.unsqueeze(1), mask)
-        hidden, state = self._head.run(read, self._features[:, position : position + 1], state)
-        return hidden.squeeze(1), state
+    def advance(self, state: LSTMState, position: int, previous: Tensor | None) -> tuple[Tensor, LSTMState]:
+        features, mask, *before = state
+        read = self._head.reader.one(previous, mask, position, len(features))
+        hidden, after = self._head.run(read, features[:, position : position + 1], (before[0], before[1]))
+        return hidden.squeeze(1), LSTMState(features, mask, *after)
 
-    def _first(self) -> Tensor:
-        return self._head.start.expand(len(self._features), 1, -1)
+    def select(self, state: LSTMState, rows: Tensor) -> LSTMState:
+        mask = None if state.mask is None else state.mask[rows]
+        return LSTMState(state.features[rows], mask, state.hidden[:, rows], state.cell[:, rows])
+
+
+@torch.no_grad()
+def start_uniformly(head: LSTMTokenHead) -> None:
+    """Draw every parameter as He et al. (2019) do: what is read of a token within 0.1, all else within 0.01."""
+    read = {id(parameter) for parameter in [head.table.weight, *head.reader.parameters()]}
+    for parameter in head.parameters():
+        bound = 0.1 if id(parameter) in read else 0.01
+        parameter.uniform_(-bound, bound)

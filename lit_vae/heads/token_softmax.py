@@ -18,9 +18,12 @@ class SoftmaxTokenHead(TokenHead):
         shape: Linked to the data: (None,).
         embed_width: Width of the embedding table.
         tied: Whether the output table is the embedding table.
+        cutoffs: Of an adaptive softmax: ids at which the vocabulary is cut, rarer tokens above, such as
+            ``[2000, 10000]``; null for one softmax over all.
+        bfloat16: Whether training multiplies by the output table in bfloat16; sums are in float32 all the same.
 
     Raises:
-        ValueError: If ``shape`` is no text.
+        ValueError: If ``shape`` is no text, or ``cutoffs`` do not cut the vocabulary.
     """
 
     data = "tokens"
@@ -28,10 +31,18 @@ class SoftmaxTokenHead(TokenHead):
     when = "all tokens at once; the latent has to carry everything"
 
     def __init__(
-        self, width: int, num_values: int, shape: Sequence[int | None], embed_width: int = 128, tied: bool = True
+        self,
+        width: int,
+        num_values: int,
+        shape: Sequence[int | None],
+        embed_width: int = 128,
+        tied: bool = True,
+        cutoffs: list[int] | None = None,
+        bfloat16: bool = False,
     ) -> None:
         super().__init__(width, num_values, shape, embed_width)
-        self.projection = VocabularyProjection(width, num_values, self.table.weight if tied else None)
+        table = self.table.weight if tied else None
+        self.projection = VocabularyProjection(width, num_values, table, cutoffs, bfloat16)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> FactorizedTokens:
         return FactorizedTokens(features, self.projection, mask)

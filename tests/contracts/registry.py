@@ -171,8 +171,11 @@ HEADS = {
     "squares, optimal sigma": HeadCase(partial(L2PixelHead, sigma="optimal"), 3, (2, 1, 2)),
     "softmax tokens": HeadCase(partial(SoftmaxTokenHead, embed_width=3, tied=False), 4, (None,)),
     "softmax tokens, tied": HeadCase(partial(SoftmaxTokenHead, embed_width=3), 4, (None,)),
+    "softmax tokens, adaptive": HeadCase(partial(SoftmaxTokenHead, embed_width=3, cutoffs=[1, 2]), 4, (None,)),
     "lstm": HeadCase(partial(LSTMTokenHead, embed_width=3, hidden=5, tied=False, word_dropout=0.5), 4, (None,)),
     "lstm, tied": HeadCase(partial(LSTMTokenHead, embed_width=3, hidden=5, depth=2, dropout_in=0.5), 4, (None,)),
+    "lstm, at the steps": HeadCase(partial(LSTMTokenHead, hidden=5, latent="steps", own_table=True), 4, (None,)),
+    "lstm, in the state": HeadCase(partial(LSTMTokenHead, hidden=5, latent="state", cutoffs=[2]), 4, (None,)),
 }
 
 BACKBONES = {

@@ -6,11 +6,13 @@ import math
 import pytest
 import torch
 from scipy.stats import chisquare
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lit_vae.batch import Batch
 from lit_vae.decoding import GREEDY, Decoding
 from lit_vae.distributions import AutoregressiveTokens
-from lit_vae.heads import LSTMTokenHead, SoftmaxTokenHead
+from lit_vae.heads import LSTMTokenHead, SoftmaxTokenHead, linear_cross_entropy
 from lit_vae.noise import StreamNoise
 
 WIDTH, VALUES, LENGTH = 5, 3, 3
@@ -21,6 +23,7 @@ HEADS = {
     "softmax bridged": lambda: SoftmaxTokenHead(WIDTH, VALUES, (None,), embed_width=4),
     "lstm": lambda: LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, tied=False, word_dropout=0.5),
     "lstm tied": lambda: LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=6, hidden=6, dropout_in=0.5),
+    "lstm adaptive": lambda: LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, cutoffs=[1, 2]),
     "lstm deep": lambda: LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, depth=2, dropout_out=0.5),
 }
 ALL_TEXTS = torch.tensor(list(itertools.product(range(VALUES), repeat=LENGTH)))
@@ -238,3 +241,129 @@ def test_the_causal_head_is_seen_only_as_a_distribution(causal_head):
     assert isinstance(causal_head(features_of_one(2)), AutoregressiveTokens)
     assert causal_head(features_of_one(2)).batch_shape == (2,)
     assert causal_head(features_of_one(2)).event_shape == (LENGTH,)
+
+
+def test_the_latent_enters_where_it_is_told():
+    x = torch.tensor([[0, 1, 2]])
+    features = torch.randn(1, LENGTH, WIDTH)
+    later = features.clone()
+    later[:, 1:] += 1.0
+    scores = {}
+    for latent in ("both", "state", "steps"):
+        torch.manual_seed(0)
+        head = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, latent=latent).eval()
+        scores[latent] = [head(f).logits(x) for f in (features, later)]
+
+    same_start = [torch.equal(before[:, 0], after[:, 0]) for before, after in scores.values()]
+    same_rest = {latent: torch.equal(before, after) for latent, (before, after) in scores.items()}
+    assert all(same_start)
+    assert same_rest == {"both": False, "state": True, "steps": False}
+
+
+@torch.no_grad()
+def test_a_text_scores_as_the_lstm_written_out_for_it_alone():
+    torch.manual_seed(0)
+    head = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=4, hidden=6, dropout_in=0.5, word_dropout=0.5).eval()
+    x, lengths = torch.tensor([[0, 2, 1, 2], [1, 1, 0, 2], [2, 0, 0, 1]]), [4, 2, 1]
+    mask = torch.arange(4) < torch.tensor(lengths).unsqueeze(1)
+    z = torch.randn(3, 1, WIDTH)
+
+    log_prob = head(z.expand(-1, 4, -1), mask).log_prob(x)
+
+    for text, length in enumerate(lengths):
+        cell = head.initial(z[text])
+        state, read, total = (cell.tanh(), cell), head.reader.start, 0.0
+        for token in x[text, :length]:
+            output, state = head.lstm(torch.cat([read, z[text, 0]]).unsqueeze(0), state)
+            scores = head.projection.bridge(output[0]) @ head.table.weight.T + head.projection.bias
+            total += scores.log_softmax(-1)[token].item()
+            read = head.table.weight[token]
+        assert log_prob[text].item() == pytest.approx(total, abs=1e-5)
+
+
+def test_uniform_initialisation_is_that_of_he_et_al():
+    head = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=64, hidden=6, tied=False, initialization="uniform")
+
+    bounds = {name: parameter.abs().max().item() for name, parameter in head.named_parameters()}
+
+    assert 0.09 < bounds["table.weight"] <= 0.1
+    assert 0.008 < bounds["lstm.weight_hh_l0"] <= 0.01
+    assert all(bound <= 0.01 for name, bound in bounds.items() if name.startswith(("lstm", "projection", "initial")))
+
+
+def test_a_table_of_its_own_leaves_the_encoders_to_the_encoder():
+    head = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=6, hidden=6, own_table=True)
+
+    head(torch.randn(2, LENGTH, WIDTH)).log_prob(ALL_TEXTS[:2]).sum().backward()
+
+    assert head.table.weight.grad is None
+    assert head.projection.table is head.reader.table.weight
+
+
+@torch.no_grad()
+def test_word_dropout_hides_every_token_at_its_rate_but_never_the_start():
+    torch.manual_seed(0)
+    reader = LSTMTokenHead(WIDTH, VALUES, (None,), word_dropout=0.25).reader
+    ids = torch.randint(VALUES, (50, 41))
+
+    read = reader.before(ids, None)
+
+    dropped = (read == reader.dropped).all(-1)
+    assert dropped[:, 1:].float().mean().item() == pytest.approx(0.25, abs=0.05)
+    assert (read[:, 0] == reader.start).all()
+    kept = ~dropped[:, 1:]
+    assert torch.equal(read[:, 1:][kept], reader.table(ids[:, :-1])[kept])
+
+
+@torch.no_grad()
+def test_there_is_no_start_and_no_padding_to_be_scored_or_drawn(head):
+    distribution = head(torch.randn(200, LENGTH, WIDTH))
+
+    drawn = head.show(distribution, Decoding(), StreamNoise(0))
+
+    assert set(drawn.unique().tolist()) == set(range(VALUES))
+    if isinstance(distribution, AutoregressiveTokens):
+        assert distribution.logits(drawn).shape[-1] == VALUES
+
+
+@torch.no_grad()
+def test_a_person_is_shown_a_text_up_to_its_end(head):
+    distribution = head(torch.randn(100, LENGTH, WIDTH))
+
+    shown, drawn = head.show(distribution, Decoding(), StreamNoise(3)), distribution.draw(Decoding(), StreamNoise(3))
+
+    end = VALUES - 1
+    over = (drawn == end).cumsum(1) > 0
+    assert torch.equal(shown, torch.where(over, end, drawn))
+
+
+@pytest.mark.parametrize("choice", [{"latent": "everywhere"}, {"initialization": "zeros"}])
+def test_a_choice_that_is_none_lists_those_that_are(choice):
+    with pytest.raises(ValueError, match=rf"model\.head\.init_args\.{next(iter(choice))} is '"):
+        LSTMTokenHead(WIDTH, VALUES, (None,), **choice)
+
+
+class Largest(TorchDispatchMode):
+    """Remembers the size of the largest tensor that is made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor):
+                self.numbers = max(self.numbers, tensor.numel())
+        return made
+
+
+@pytest.mark.parametrize("cutoffs", [None, [100, 400]])
+def test_a_step_never_makes_a_score_of_every_token_at_every_position(monkeypatch, cutoffs):
+    monkeypatch.setattr(linear_cross_entropy, "SCRATCH_BYTES", 8 * 20_000 * 16)
+    values, texts, length = 20_000, 16, 20
+    head = LSTMTokenHead(WIDTH, values, (None,), embed_width=8, hidden=8, cutoffs=cutoffs)
+    x, features = torch.randint(values, (texts, length)), torch.randn(texts, length, WIDTH)
+
+    with Largest() as largest:
+        head(features).log_prob(x).sum().backward()
+
+    assert largest.numbers <= 16 * values < texts * length * values / 10
