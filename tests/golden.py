@@ -4,7 +4,7 @@ A tiny model's weights, input and noise are formulas, so that most checks need n
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from lit_vae.backbones import Backbone
 from lit_vae.batch import Batch
 from lit_vae.draws import FromPrior, from_posterior
 from lit_vae.heads import LogisticPixelHead
+from lit_vae.importing import SYSTEMS
+from lit_vae.importing.names import head_order
 from lit_vae.latents import Latent
 
 FOLDER = Path(__file__).parents[2] / "shared" / "golden"
@@ -67,7 +69,7 @@ class Tiny:
 
     def in_our_order(self, reference: str, value: Tensor) -> Tensor:
         """A reference parameter with the channels that it puts out in our order."""
-        return value[head_order()] if self.names[reference].startswith("head.") else value
+        return value[head_order(COMPONENTS)] if self.names[reference].startswith("head.") else value
 
     @property
     def batch(self) -> Batch:
@@ -99,7 +101,7 @@ class Tiny:
     @torch.no_grad()
     def logits(self, features: Tensor) -> Tensor:
         """What the reference's output convolution says, [B, H, W, P], in its order."""
-        return self.head.project(features)[..., head_order().argsort()]
+        return self.head.project(features)[..., head_order(COMPONENTS).argsort()]
 
     @torch.no_grad()
     def nats_per_dim(self) -> tuple[Tensor, Tensor]:
@@ -117,25 +119,17 @@ def formula(i: int, shape: torch.Size) -> Tensor:
     return ((0.1 * torch.arange(count, dtype=torch.float64) + i).sin() * size).view(shape)
 
 
-def head_order() -> Tensor:
-    """Which of the references' output channels each channel of a mixture head is, for three colours.
+def names(system: str, backbone: Backbone, sections: Sequence[str]) -> dict[str, str]:
+    """Our name of each of a system's parameters, in its order.
 
-    Theirs: the logits, then for each colour means, scales and coefficients; ours: logits, means, scales, coefficients.
+    Args:
+        system: Which.
+        backbone: Of ours.
+        sections: How its names begin, in its order; parameters of one section are in the importer's order.
     """
-    slots = COMPONENTS + torch.arange(9 * COMPONENTS).view(3, 3, COMPONENTS)
-    return torch.cat([torch.arange(COMPONENTS), slots.transpose(0, 1).flatten()])
-
-
-def affine_names(reference: str, ours: str) -> Iterator[tuple[str, str]]:
-    """Names of a convolution's parameters."""
-    for kind in ("weight", "bias"):
-        yield f"{reference}.{kind}", f"{ours}.{kind}"
-
-
-def cell_names(references: Sequence[str], ours: str) -> Iterator[tuple[str, str]]:
-    """Names of a bottleneck's parameters, from those of its four convolutions in the reference."""
-    for reference, name in zip(references, ("narrow", "first", "second", "widen"), strict=True):
-        yield from affine_names(reference, f"{ours}.{name}")
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    pairs = [pair for pair in SYSTEMS[system].names(backbone) if not pair[0].endswith(statistics)]
+    return dict(sorted(pairs, key=lambda pair: next(i for i, s in enumerate(sections) if pair[0].startswith(s))))
 
 
 def check_against_the_recording(tiny: Tiny, system: str) -> dict[str, Any]:

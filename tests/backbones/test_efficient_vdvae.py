@@ -1,13 +1,12 @@
 import json
 import math
 from functools import cache, partial
-from itertools import chain
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from golden import Tiny, affine_names, cell_names, check_against_the_recording, recorded
+from golden import Tiny, check_against_the_recording, names, recorded
 
 from lit_vae.backbones import EfficientVDVAE
 from lit_vae.batch import Batch
@@ -55,66 +54,23 @@ exactly = partial(pytest.approx, rel=1e-9)
 """The recordings that are quoted here have ten digits."""
 
 
-def convolutions(reference):
-    """Names of the convolutions of a cell."""
-    return [f"{reference}.convs.{place}" for place in (1, 3, 5, 7)]
-
-
-def block_names(reference, number):
-    """Names of a latent layer's parameters, but those before it."""
-    ours = f"backbone.decoder.{number}"
-    return chain(
-        cell_names(convolutions(f"{reference}.residual_block.0"), f"{ours}.refine"),
-        cell_names(convolutions(f"{reference}.posterior_net.0"), f"{ours}.posterior"),
-        cell_names(convolutions(f"{reference}.prior_net.0"), f"{ours}.prior"),
-        affine_names(f"{reference}.prior_layer.projection", f"{ours}.to_prior"),
-        affine_names(f"{reference}.posterior_layer.projection", f"{ours}.to_posterior"),
-        affine_names(f"{reference}.z_projection", f"{ours}.project"),
-    )
-
-
-def level_names(level):
-    """Names of the parameters that lead from a level to its skip and to the next level."""
-    reference, ours = f"bottom_up.levels_up_downsample.{level}", f"backbone.encoder.{level}"
-    extra = TINY["up_n_blocks_per_res"][level]
-    yield from cell_names(convolutions(f"{reference}.residual_block.0"), f"{ours}.cells.{extra}")
-    yield from affine_names(f"{reference}.skip_projection", f"{ours}.skip")
-    if TINY["up_strides"][level] > 1:
-        yield from affine_names(f"{reference}.pool.ops.0", f"{ours}.pool.0")
-
-
-def entrance_names(reference, number):
-    """Names of the parameters before a latent layer that is the first at its resolution."""
-    yield f"{reference}.unpool.scale_bias", f"backbone.decoder.{number}.enter.bias.map"
-    yield from affine_names(f"{reference}.unpool.ops.0", f"backbone.decoder.{number}.enter.change.0")
-
-
-def names():
-    """Our name of each of the reference's parameters, in its order: extra cells and layers come first there."""
-    numbers = [0, 1, 2, 4, 5]
-    firsts = [f"top_down.levels_down_upsample.{i}" for i in range(5)]
-    return dict(
-        chain(
-            cell_names(convolutions("bottom_up.levels_up.0.0.residual_block.0"), "backbone.encoder.0.cells.0"),
-            *map(level_names, range(5)),
-            affine_names("bottom_up.input_conv", "backbone.read"),
-            [("top_down.trainable_h", "backbone.top.map")],
-            block_names("top_down.levels_down.2.0", 3),
-            block_names("top_down.levels_down.4.0", 6),
-            *(
-                chain(entrance_names(first, number) if number in (1, 4) else [], block_names(first, number))
-                for first, number in zip(firsts, numbers, strict=True)
-            ),
-            affine_names("top_down.output_conv", "head.output"),
-        )
-    )
+SECTIONS = (
+    "bottom_up.levels_up.",
+    "bottom_up.levels_up_downsample.",
+    "bottom_up.input_conv",
+    "top_down.trainable_h",
+    "top_down.levels_down.",
+    "top_down.levels_down_upsample.",
+    "top_down.output_conv",
+)
+"""Extra cells and layers come first in the reference."""
 
 
 @pytest.fixture(scope="module")
 def tiny():
     backbone = EfficientVDVAE(3, (8, 8), **TINY, width=8, latent=4)
     head = LogisticPixelHead(8, 256, (3, 8, 8), 2, scale_form="softplus", softplus_beta=BETA, log_scale_floor=-30.0)
-    return Tiny(backbone, head, names())
+    return Tiny(backbone, head, names("evdvae", backbone, SECTIONS))
 
 
 def small(shape=(4, 8), **options):

@@ -1,15 +1,15 @@
 from functools import cache, partial
-from itertools import chain
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from golden import Tiny, affine_names, formula, head_order, outputs, recorded
+from golden import COMPONENTS, Tiny, formula, names, outputs, recorded
 
 from lit_vae.backbones import NVAE
 from lit_vae.backbones.nvae_cells import lengths
 from lit_vae.heads import BernoulliPixelHead, LogisticPixelHead
+from lit_vae.importing.names import head_order
 from lit_vae.objectives import ELBO, SquareBalance
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -24,95 +24,19 @@ exactly = partial(pytest.approx, rel=1e-9)
 """The recordings that are quoted here have ten digits."""
 
 
-# ---- the reference's names ----
-
-
-def convolution(reference, ours, bias=True):
-    """Names of a convolution whose weights have learned lengths."""
-    kinds = {"weight": "weight", "bias": "bias", "log_weight_norm": "log_length"}
-    return [(f"{reference}.{kind}", f"{ours}.{name}") for kind, name in kinds.items() if bias or kind != "bias"]
-
-
-def gate(reference, ours):
-    return chain(
-        affine_names(f"{reference}.se.se.0", f"{ours}.gate.gate.0"),
-        affine_names(f"{reference}.se.se.2", f"{ours}.gate.gate.2"),
-    )
-
-
-def encoder_cell(reference, ours, down=False):
-    quarters = [convolution(f"{reference}.skip.conv_{i + 1}", f"{ours}.skip.parts.{i}") for i in range(4)]
-    return chain(
-        *(quarters if down else []),
-        affine_names(f"{reference}._ops.0.bn_act", f"{ours}.branch.0"),
-        convolution(f"{reference}._ops.0.conv_0", f"{ours}.branch.2"),
-        affine_names(f"{reference}._ops.1.bn_act", f"{ours}.branch.3"),
-        convolution(f"{reference}._ops.1.conv_0", f"{ours}.branch.5"),
-        gate(reference, ours),
-    )
-
-
-def decoder_cell(reference, ours, up=False):
-    def part(i):
-        return f"{reference}._ops.0.conv.{i + up}"
-
-    return chain(
-        convolution(f"{reference}.skip.1", f"{ours}.skip.change", bias=False) if up else [],
-        affine_names(f"{part(0)}.bn", f"{ours}.branch.1"),
-        [(f"{part(1)}.conv.0.weight", f"{ours}.branch.2.weight")],
-        affine_names(f"{part(1)}.conv.1", f"{ours}.branch.3"),
-        [(f"{part(2)}.conv.0.weight", f"{ours}.branch.5.weight")],
-        affine_names(f"{part(2)}.conv.1", f"{ours}.branch.6"),
-        [(f"{part(3)}.weight", f"{ours}.branch.8.weight")],
-        affine_names(f"{part(4)}.bn", f"{ours}.branch.9"),
-        gate(reference, ours),
-    )
-
-
-def shift(reference, ours):
-    return chain(
-        convolution(f"{reference}.conv.convz.0", f"{ours}.gather", bias=False),
-        convolution(f"{reference}.conv.convz.2", f"{ours}.spread", bias=False),
-        convolution(f"{reference}.mu.conv_0", f"{ours}.mean"),
-    )
-
-
-def names(flows):
-    """Our name of each of the reference's parameters, in its order."""
-    ours = chain(
-        [("prior_ftr0", "top.map")],
-        convolution("stem", "read"),
-        encoder_cell("pre_process.0", "enter.0"),
-        encoder_cell("pre_process.1", "enter.1", down=True),
-        encoder_cell("enc_tower.0", "encoder.0.0"),
-        convolution("enc_tower.1.conv", "decoder.3.look"),
-        encoder_cell("enc_tower.2", "encoder.1.0"),
-        convolution("enc_tower.3.conv", "decoder.2.look"),
-        encoder_cell("enc_tower.4", "encoder.2.0", down=True),
-        encoder_cell("enc_tower.5", "encoder.2.1"),
-        convolution("enc_tower.6.conv", "decoder.1.look"),
-        encoder_cell("enc_tower.7", "encoder.3.0"),
-        convolution("enc0.1", "summary.1"),
-        *(convolution(f"enc_sampler.{i}", f"decoder.{i}.posterior") for i in range(4)),
-        *(convolution(f"dec_sampler.{i}.1", f"decoder.{i + 1}.prior.1") for i in range(3)),
-        *(
-            shift(f"nf_cells.{i}.cell{n + 1}", f"decoder.{i}.flow.shifts.{n}")
-            for i in range(4 if flows else 0)
-            for n in range(2)
-        ),
-        convolution("dec_tower.0.conv", "decoder.0.join"),
-        decoder_cell("dec_tower.1", "decoder.1.enter.0"),
-        convolution("dec_tower.2.conv", "decoder.1.join"),
-        decoder_cell("dec_tower.3", "decoder.2.enter.0", up=True),
-        decoder_cell("dec_tower.4", "decoder.2.enter.1"),
-        convolution("dec_tower.5.conv", "decoder.2.join"),
-        decoder_cell("dec_tower.6", "decoder.3.enter.0"),
-        convolution("dec_tower.7.conv", "decoder.3.join"),
-        decoder_cell("post_process.0", "leave.0", up=True),
-        decoder_cell("post_process.1", "leave.1"),
-    )
-    backbone = {reference: f"backbone.{name}" for reference, name in ours}
-    return backbone | dict(convolution("image_conditional.1", "head.output"))
+SECTIONS = (
+    "prior_ftr0",
+    "stem",
+    "pre_process",
+    "enc_tower",
+    "enc0",
+    "enc_sampler",
+    "dec_sampler",
+    "nf_cells",
+    "dec_tower",
+    "post_process",
+    "image_conditional",
+)
 
 
 class TinyNVAE(Tiny):
@@ -126,7 +50,7 @@ class TinyNVAE(Tiny):
             for reference, value in values.items():
                 if self.names[reference] == "head.output.log_length":
                     output = self.head.output.weight
-                    output.mul_(value[head_order()].exp() / (lengths(output) + 1e-5))
+                    output.mul_(value[head_order(COMPONENTS)].exp() / (lengths(output) + 1e-5))
                 else:
                     parameter = self.parameter(reference)
                     parameter.copy_(self.in_our_order(reference, value).view(parameter.shape))
@@ -147,7 +71,7 @@ class TinyNVAE(Tiny):
 def tiny_nvae(flows, mode):
     backbone = NVAE(3, (32, 32), "2x2", width=8, latent=4, encoder_cells=1, decoder_cells=1, flows=flows)
     head = LogisticPixelHead(8, 256, (3, 32, 32), components=2, kernel_size=3)
-    return TinyNVAE(backbone.train(mode == "train"), head, names(flows), 32)
+    return TinyNVAE(backbone.train(mode == "train"), head, names("nvae", backbone, SECTIONS), 32)
 
 
 # ---- the reference's own numbers ----

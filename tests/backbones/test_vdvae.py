@@ -1,12 +1,11 @@
 import math
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from golden import Tiny, affine_names, cell_names, check_against_the_recording
+from golden import Tiny, check_against_the_recording, names
 
 from lit_vae.backbones import VDVAE
 from lit_vae.batch import Batch
@@ -48,38 +47,12 @@ exactly = partial(pytest.approx, rel=1e-9)
 """The recordings that are quoted here have ten digits."""
 
 
-def names():
-    """Our name of each of the reference's parameters, in its order."""
-    cells = [
-        cell_names([f"encoder.enc_blocks.{i}.c{n}" for n in range(1, 5)], f"backbone.encoder.{i}.cell")
-        for i in range(6)
-    ]
-    blocks = [
-        chain(
-            cell_names([f"decoder.dec_blocks.{i}.enc.c{n}" for n in range(1, 5)], f"backbone.decoder.{i}.posterior"),
-            cell_names([f"decoder.dec_blocks.{i}.prior.c{n}" for n in range(1, 5)], f"backbone.decoder.{i}.prior"),
-            affine_names(f"decoder.dec_blocks.{i}.z_proj", f"backbone.decoder.{i}.project"),
-            cell_names([f"decoder.dec_blocks.{i}.resnet.c{n}" for n in range(1, 5)], f"backbone.decoder.{i}.refine"),
-        )
-        for i in range(5)
-    ]
-    maps = ("top", "decoder.1.enter.bias", "decoder.3.enter.bias")
-    return dict(
-        chain(
-            affine_names("encoder.in_conv", "backbone.read"),
-            *cells,
-            [("decoder.gain", "backbone.gain"), ("decoder.bias", "backbone.bias")],
-            *blocks,
-            [(f"decoder.bias_xs.{i}", f"backbone.{name}.map") for i, name in enumerate(maps)],
-            affine_names("decoder.out_net.out_conv", "head.output"),
-        )
-    )
-
-
 @pytest.fixture(scope="module")
 def tiny():
     backbone = VDVAE(3, (8, 8), **TINY, width=16, latent=4, input_mean=120.63838, input_std=64.16736)
-    return Tiny(backbone, LogisticPixelHead(16, 256, (3, 8, 8), components=2), names())
+    return Tiny(
+        backbone, LogisticPixelHead(16, 256, (3, 8, 8), components=2), names("vdvae", backbone, ["encoder", "decoder"])
+    )
 
 
 def small(shape=(4, 8), **options):
