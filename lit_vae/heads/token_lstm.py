@@ -15,7 +15,6 @@ from lit_vae.heads.token_reader import TokenReader
 from lit_vae.heads.vocabulary import VocabularyProjection
 
 Latent = Literal["both", "state", "steps"]
-Initialization = Literal["scaled", "uniform"]
 
 
 class LSTMTokenHead(TokenHead):
@@ -41,12 +40,12 @@ class LSTMTokenHead(TokenHead):
         dropout_out: Part of its output that is zeroed in training.
         word_dropout: Part of the tokens that are read as one learned vector in training; all are scored all the same.
         bfloat16: Whether training multiplies by the output table in bfloat16; sums are in float32 all the same.
-        initialization: ``scaled`` to each layer's width, or ``uniform`` as He et al. have it: embeddings within 0.1,
-            all else within 0.01.
+        uniform: Every parameter starts uniform in plus and minus this, embeddings in plus and minus ten times this;
+            He et al. have 0.01; 0 for the usual sizes.
 
     Raises:
         ValueError: If ``shape`` is no text, a dropout is not in [0, 1), ``cutoffs`` do not cut the vocabulary, or
-            ``latent`` or ``initialization`` is none of those named.
+            ``latent`` is none of the three.
 
     Source:
         Bowman et al., 2016, https://arxiv.org/abs/1511.06349; features at every step and in the initial state as He et
@@ -73,14 +72,12 @@ class LSTMTokenHead(TokenHead):
         dropout_out: float = 0.0,
         word_dropout: float = 0.0,
         bfloat16: bool = False,
-        initialization: Initialization = "scaled",
+        uniform: float = 0.0,
     ) -> None:
         super().__init__(width, num_values, shape, embed_width)
         check_parts(dropout_in=dropout_in, dropout_out=dropout_out, word_dropout=word_dropout)
         if latent not in ("both", "state", "steps"):
             raise ValueError(f"model.head.init_args.latent is 'both', 'state' or 'steps', got {latent!r}")
-        if initialization not in ("scaled", "uniform"):
-            raise ValueError(f"model.head.init_args.initialization is 'scaled' or 'uniform', got {initialization!r}")
         self.dropout_in = dropout_in
         self.dropout_out = dropout_out
         self.at_steps = latent != "state"
@@ -89,8 +86,8 @@ class LSTMTokenHead(TokenHead):
         self.lstm = nn.LSTM(embed_width + width * self.at_steps, hidden, depth, batch_first=True)
         table = self.reader.table.weight if tied else None
         self.projection = VocabularyProjection(hidden, num_values, table, cutoffs, bfloat16)
-        if initialization == "uniform":
-            start_uniformly(self)
+        if uniform > 0:
+            start_uniformly(self, uniform)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> AutoregressiveTokens:
         batch, length, _ = features.shape
@@ -176,9 +173,9 @@ class LSTMOverFeatures:
 
 
 @torch.no_grad()
-def start_uniformly(head: LSTMTokenHead) -> None:
-    """Draw every parameter as He et al. (2019) do: what is read of a token within 0.1, all else within 0.01."""
+def start_uniformly(head: LSTMTokenHead, bound: float) -> None:
+    """Draw every parameter within a bound, what is read of a token within ten times it, as He et al. (2019) do."""
     read = {id(parameter) for parameter in [head.table.weight, *head.reader.parameters()]}
     for parameter in head.parameters():
-        bound = 0.1 if id(parameter) in read else 0.01
-        parameter.uniform_(-bound, bound)
+        reach = 10 * bound if id(parameter) in read else bound
+        parameter.uniform_(-reach, reach)

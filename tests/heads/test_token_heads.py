@@ -282,7 +282,7 @@ def test_a_text_scores_as_the_lstm_written_out_for_it_alone():
 
 
 def test_uniform_initialisation_is_that_of_he_et_al():
-    head = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=64, hidden=6, tied=False, initialization="uniform")
+    head = LSTMTokenHead(WIDTH, VALUES, (None,), embed_width=64, hidden=6, tied=False, uniform=0.01)
 
     bounds = {name: parameter.abs().max().item() for name, parameter in head.named_parameters()}
 
@@ -337,10 +337,9 @@ def test_a_person_is_shown_a_text_up_to_its_end(head):
     assert torch.equal(shown, torch.where(over, end, drawn))
 
 
-@pytest.mark.parametrize("choice", [{"latent": "everywhere"}, {"initialization": "zeros"}])
-def test_a_choice_that_is_none_lists_those_that_are(choice):
-    with pytest.raises(ValueError, match=rf"model\.head\.init_args\.{next(iter(choice))} is '"):
-        LSTMTokenHead(WIDTH, VALUES, (None,), **choice)
+def test_a_way_in_for_the_latent_that_is_none_lists_those_that_are():
+    with pytest.raises(ValueError, match=r"model\.head\.init_args\.latent is 'both', 'state' or 'steps'"):
+        LSTMTokenHead(WIDTH, VALUES, (None,), latent="everywhere")
 
 
 class Largest(TorchDispatchMode):
