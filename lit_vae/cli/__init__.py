@@ -14,6 +14,10 @@ VERBS = {
     "test": ("the bound on the test split: --ckpt_path RUN", "lit_vae.cli.train:test"),
     "sample": ("pictures or texts from the prior: --ckpt_path RUN --num 64", "lit_vae.cli.show:sample"),
     "reconstruct": ("examples beside their reconstructions: --ckpt_path RUN", "lit_vae.cli.show:reconstruct"),
+    "import-checkpoint": (
+        "a run from a checkpoint of VDVAE, Efficient-VDVAE or NVAE: FILE --from vdvae --out RUN",
+        "lit_vae.cli.importing:import_checkpoint",
+    ),
     "heads": ("the decoder heads: data, numbers, unit, when to use which", "lit_vae.cli.heads:show"),
     "configs": ("the packaged configs, with a line on each", "lit_vae.cli.configs:show"),
 }
@@ -81,7 +85,10 @@ def message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         hint = [f"free some room, or {CHANGE}"] if error.errno == errno.ENOSPC else [CHANGE] * (error.errno in BLOCKED)
         return ": ".join([error.strerror, *([str(error.filename)] if error.filename else []), *hint])
-    known = isinstance(error, ValueError | OSError) or type(error).__name__ == "MisconfigurationException"
+    known = (
+        isinstance(error, ValueError | OSError | FloatingPointError)
+        or type(error).__name__ == "MisconfigurationException"
+    )
     return text if known and text else f"{type(error).__name__}: {text} (--traceback shows where)"
 
 
