@@ -7,6 +7,7 @@ reads one stream per example, so that its number depends on neither batch size n
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,8 +58,24 @@ class StreamNoise(Noise):
         return open_interval(torch.rand(*shape, generator=self._generator, device=device, dtype=torch.float32))
 
 
+def move(bits: np.random.BitGenerator, stream: int) -> None:
+    """Put a counter-based generator at the start of another stream of its key, 2^192 blocks from the one before.
+
+    Args:
+        bits: A Philox generator.
+        stream: Which.
+    """
+    state: Any = bits.state
+    state["state"]["counter"] = np.array([0, 0, 0, stream], np.uint64)
+    state.update(buffer_pos=len(state["buffer"]), has_uint32=0)  # what was drawn ahead is of the stream before
+    bits.state = state
+
+
 class IndexedNoise(Noise):
-    """One stream per example, the same on every device and in every batch.
+    """One stream per example and call, the same on every device and in every batch.
+
+    A call with more positions gives the numbers of one with fewer, and then more; later calls do not notice. So the
+    noise of a text does not depend on how far its batch is padded.
 
     Args:
         index: Each example's number, [B], int64.
@@ -76,6 +93,7 @@ class IndexedNoise(Noise):
         if seed < 0:
             raise ValueError(f"a seed counts up from 0, got {seed}: change --seed")
         self._device = index.device
+        self._calls = 0
         self._generators = [
             np.random.Generator(np.random.Philox(key=np.array([seed, example], np.uint64)))
             for example in index.tolist()
@@ -86,7 +104,10 @@ class IndexedNoise(Noise):
             raise ValueError(f"this noise is for {len(self._generators)} examples, got a shape of {list(shape)}")
         numbers = np.empty((shape[0], math.prod(shape[1:])), np.float32)
         for generator, row in zip(self._generators, numbers, strict=True):
+            if self._calls:
+                move(generator.bit_generator, self._calls)
             fill(generator, row)
+        self._calls += 1
         return torch.from_numpy(numbers.reshape(tuple(shape))).to(self._device)
 
     def normal(self, shape: Sequence[int]) -> Tensor:

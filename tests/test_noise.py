@@ -81,6 +81,25 @@ def test_indexed_noise_depends_on_neither_the_other_examples_nor_their_order():
         assert torch.equal(alone.uniform([1, 6])[0], uniform[position])
 
 
+def test_more_positions_change_neither_the_noise_of_the_first_nor_that_of_later_calls():
+    short, long = IndexedNoise(torch.tensor([7, 3])), IndexedNoise(torch.tensor([7, 3]))
+
+    few = [short.normal([2, 3, 2]), short.normal([2, 5]), short.uniform([2, 4])]
+    more = [long.normal([2, 8, 2]), long.normal([2, 5]), long.uniform([2, 9])]
+
+    assert torch.equal(more[0][:, :3], few[0])
+    assert torch.equal(more[1], few[1])
+    assert torch.equal(more[2][:, :4], few[2])
+
+
+def test_calls_have_unrelated_noise():
+    noise = IndexedNoise(torch.arange(3))
+
+    calls = torch.stack([noise.normal([3, 400]).flatten() for _ in range(20)])
+
+    assert (torch.corrcoef(calls) - torch.eye(20)).abs().max() < 0.15
+
+
 def test_examples_and_seeds_have_noise_of_their_own():
     index = torch.arange(2000)
 

@@ -1,6 +1,7 @@
 """Backbones: features to features through latent layers."""
 
 from lit_vae.backbones.base import Backbone
+from lit_vae.backbones.chunks import ChunkAutoencoder
 from lit_vae.backbones.conv import ConvVAE
 from lit_vae.backbones.efficient_vdvae import EfficientVDVAE
 from lit_vae.backbones.ladder import LadderVAE
@@ -14,6 +15,7 @@ __all__ = [
     "VDVAE",
     "Backbone",
     "BatchNormPosterior",
+    "ChunkAutoencoder",
     "ConvVAE",
     "DeltaPosterior",
     "EfficientVDVAE",

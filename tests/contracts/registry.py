@@ -21,6 +21,7 @@ from lit_vae.backbones import (
     VDVAE,
     Backbone,
     BatchNormPosterior,
+    ChunkAutoencoder,
     ConvVAE,
     DeltaPosterior,
     EfficientVDVAE,
@@ -189,6 +190,7 @@ BACKBONES = {
     "recurrent, batch-normalised": BackboneCase(
         partial(RecurrentVAE, width=WIDTH, hidden=5, latent=3, pool="mean", posterior=BatchNormPosterior), (None,)
     ),
+    "chunks": BackboneCase(partial(ChunkAutoencoder, width=WIDTH, chunk=2, latent=3), (None,)),
     "vdvae": BackboneCase(
         partial(
             VDVAE,
