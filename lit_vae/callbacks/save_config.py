@@ -27,12 +27,16 @@ class SaveConfig(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if not trainer.is_global_zero:
             return
-        file = Path(trainer.default_root_dir) / "config.yaml"
+        self.write(Path(trainer.default_root_dir))
+        for logger in trainer.loggers:
+            logger.log_hyperparams(self.version | yaml.safe_load(self.config))
+
+    def write(self, run_dir: Path) -> None:
+        """Write the config into a run directory that has none."""
+        file = run_dir / "config.yaml"
         if not file.exists():
             with replacing(file) as unfinished:
                 unfinished.write_text(self.config, encoding="utf-8")
-        for logger in trainer.loggers:
-            logger.log_hyperparams(self.version | yaml.safe_load(self.config))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config
