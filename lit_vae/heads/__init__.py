@@ -14,6 +14,7 @@ from lit_vae.heads.pixel_student import StudentTPixelHead
 from lit_vae.heads.token import TokenHead
 from lit_vae.heads.token_lstm import LSTMTokenHead
 from lit_vae.heads.token_softmax import SoftmaxTokenHead
+from lit_vae.heads.token_transformer import TransformerTokenHead
 
 __all__ = [
     "BernoulliPixelHead",
@@ -30,4 +31,5 @@ __all__ = [
     "SoftmaxTokenHead",
     "StudentTPixelHead",
     "TokenHead",
+    "TransformerTokenHead",
 ]

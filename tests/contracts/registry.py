@@ -55,6 +55,7 @@ from lit_vae.heads import (
     SoftmaxPixelHead,
     SoftmaxTokenHead,
     StudentTPixelHead,
+    TransformerTokenHead,
 )
 from lit_vae.objectives import (
     ELBO,
@@ -177,6 +178,17 @@ HEADS = {
     "lstm, tied": HeadCase(partial(LSTMTokenHead, embed_width=3, hidden=5, depth=2, dropout_in=0.5), 4, (None,)),
     "lstm, at the steps": HeadCase(partial(LSTMTokenHead, hidden=5, latent="steps", own_table=True), 4, (None,)),
     "lstm, in the state": HeadCase(partial(LSTMTokenHead, hidden=5, latent="state", cutoffs=[2]), 4, (None,)),
+    "transformer": HeadCase(
+        partial(TransformerTokenHead, embed_width=3, hidden=4, depth=2, heads=1, slots=2, dropout=0.0), 4, (None,)
+    ),
+    "transformer, memory": HeadCase(
+        partial(TransformerTokenHead, embed_width=4, hidden=4, depth=1, heads=2, latent="memory"), 4, (None,)
+    ),
+    "transformer, embedding": HeadCase(
+        partial(TransformerTokenHead, embed_width=3, hidden=4, depth=1, heads=1, latent="embedding", tied=False),
+        4,
+        (None,),
+    ),
 }
 
 BACKBONES = {
