@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from lit_vae.rendering import Pictures, Rendering, Texts
@@ -34,6 +37,14 @@ class Symbols(ABC):
     @abstractmethod
     def render(self, x: Tensor, mask: Tensor | None = None) -> Rendering:
         """Symbols [N, *E] as a person sees them; only those under the mask."""
+
+    @abstractmethod
+    def read(self, words: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+        """Examples that a person spells out, symbols [N, *E] and what is observed of them (None for all).
+
+        Args:
+            words: Each a text as it stands, or the file of a picture.
+        """
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -73,6 +84,26 @@ class Pixels(Symbols):
         levels = (pictures.images.double() * ((self.num_values - 1) / 255.0)).round()
         return levels.to(torch.uint8 if self.num_values <= 256 else torch.int32)
 
+    def read(self, words: Sequence[str]) -> tuple[Tensor, None]:
+        """Pictures from files, of the size and the number of channels of the model's.
+
+        Raises:
+            ValueError: If a file holds no picture, or one of another size, or the model's are neither grey nor RGB.
+        """
+        from lit_vae.data.images_decoding import as_array, read_picture
+
+        channels, height, breadth = self.shape
+        if channels not in (1, 3):
+            raise ValueError(f"pictures of {channels} channels are in no file: choose examples of the data")
+        pictures = [read_picture(Path(word), "grey" if channels == 1 else "rgb", None) for word in words]
+        for word, picture in zip(words, pictures, strict=True):
+            if picture.size != (breadth, height):
+                raise ValueError(
+                    f"{word} is {picture.width} pixels wide and {picture.height} high, the model's pictures are "
+                    f"{breadth} and {height}: crop or resize it"
+                )
+        return self.parse(Pictures(torch.stack([torch.from_numpy(as_array(picture)) for picture in pictures]))), None
+
     def state(self) -> dict[str, Any]:
         return {"kind": "pixels", "name": self.name, "num_values": self.num_values, "shape": list(self.shape)}
 
@@ -104,8 +135,24 @@ class Tokens(Symbols):
         return Texts([self.tokenizer.decode(self._until_end(row)) for row in rows])
 
     def parse(self, texts: Texts) -> tuple[Tensor, Tensor]:
-        """Ids and mask, [N, L] each, every text ended; padding repeats the end symbol under a False mask."""
-        return pad([self.tokenizer.encode(text) + [self.tokenizer.end] for text in texts.texts], self.tokenizer.end)
+        """Ids and mask, [N, L] each, every text ended; padding repeats the end symbol under a False mask.
+
+        Raises:
+            ValueError: If there is no text, one is longer than the model was trained for, or one has a symbol that the
+                vocabulary lacks and has none to stand for.
+        """
+        rows = [ids + [self.tokenizer.end] for ids in ids_of(self.tokenizer, texts)]
+        for text, row in zip(texts.texts, rows, strict=True):
+            if len(row) > self.max_length:
+                raise ValueError(
+                    f"the text {shortened(text)} has {len(row)} tokens with its end symbol, the model was trained on "
+                    f"at most {self.max_length} (data.init_args.max_length): shorten it"
+                )
+        return pad(rows, self.tokenizer.end)
+
+    def read(self, words: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Texts as they stand; see :meth:`parse`."""
+        return self.parse(Texts(list(words)))
 
     def state(self) -> dict[str, Any]:
         return {
@@ -117,6 +164,86 @@ class Tokens(Symbols):
 
     def _until_end(self, ids: list[int]) -> list[int]:
         return ids[: ids.index(self.tokenizer.end)] if self.tokenizer.end in ids else ids
+
+
+class Blocks(Symbols):
+    """Stretches of a running text, each of as many tokens; nothing ends a stretch.
+
+    Args:
+        name: What the data is called.
+        tokenizer: Text to ids and back; its end symbol is no part of the alphabet.
+        length: Tokens of a stretch.
+    """
+
+    suffix = Texts.suffix
+
+    def __init__(self, name: str, tokenizer: Tokenizer, length: int) -> None:
+        self.name = name
+        self.tokenizer = tokenizer
+        self.length = length
+        self.num_values = tokenizer.num_values - 1
+        self.shape: tuple[int | None, ...] = (length,)
+
+    def fill(self, positions: tuple[int | None, ...]) -> tuple[int, ...]:
+        return tuple(self.length if n is None else n for n in positions)
+
+    def render(self, x: Tensor, mask: Tensor | None = None) -> Texts:
+        rows = x.tolist() if mask is None else [row[keep].tolist() for row, keep in zip(x, mask, strict=True)]
+        return Texts([self.tokenizer.decode(row) for row in rows])
+
+    def parse(self, texts: Texts) -> tuple[Tensor, Tensor]:
+        """Ids and mask, [N, length] each; what a shorter text lacks is hidden.
+
+        Raises:
+            ValueError: If there is no text, one is longer than a stretch, or one has a symbol that the vocabulary lacks
+                and has none to stand for.
+        """
+        rows = ids_of(self.tokenizer, texts)
+        for text, row in zip(texts.texts, rows, strict=True):
+            if len(row) > self.length:
+                raise ValueError(
+                    f"the text {shortened(text)} has {len(row)} tokens, the model reads {self.length} "
+                    f"(data.init_args.length): shorten it"
+                )
+        lengths = torch.tensor([len(row) for row in rows])
+        x = torch.tensor([row + [0] * (self.length - len(row)) for row in rows])
+        return x, torch.arange(self.length) < lengths.unsqueeze(1)
+
+    def read(self, words: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Texts as they stand; see :meth:`parse`."""
+        return self.parse(Texts(list(words)))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "kind": "blocks",
+            "name": self.name,
+            "tokenizer": self.tokenizer.state(),
+            "length": self.length,
+        }
+
+
+def ids_of(tokenizer: Tokenizer, texts: Texts) -> list[list[int]]:
+    """The ids of texts that a person wrote; says which of their symbols the model cannot tell apart.
+
+    Raises:
+        ValueError: If there is no text, or one has a symbol that the vocabulary lacks and has none to stand for.
+    """
+    if not len(texts):
+        raise ValueError("there is no text to read: give at least one")
+    unknown = dict.fromkeys(symbol for text in texts.texts for symbol in tokenizer.unknown_in(text))
+    rows = list(tokenizer.encode_all(texts.texts))
+    if unknown:
+        some = ", ".join(map(repr, list(unknown)[:5])) + (", ..." if len(unknown) > 5 else "")
+        rank_zero_warn(
+            f"{len(unknown)} of what was written is outside the vocabulary that the model was trained on, and is read "
+            f"as its symbol for the unknown: {some}"
+        )
+    return rows
+
+
+def shortened(text: str) -> str:
+    """The start of a text, quoted."""
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
 def pad(rows: list[list[int]], value: int) -> tuple[Tensor, Tensor]:
@@ -138,4 +265,6 @@ def restore(state: dict[str, Any]) -> Symbols:
         return Pixels(state["name"], state["num_values"], (channels, height, breadth))
     from lit_vae.tokenizers import restore_tokenizer
 
+    if state["kind"] == "blocks":
+        return Blocks(state["name"], restore_tokenizer(state["tokenizer"]), state["length"])
     return Tokens(state["name"], restore_tokenizer(state["tokenizer"]), state["max_length"])

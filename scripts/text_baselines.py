@@ -95,7 +95,7 @@ def baselines(data: TextDataModule) -> dict[str, float]:
     """Nats per token of each model on the test split."""
 
     def ids(dataset: TextDataset) -> np.ndarray:
-        return dataset.ids.numpy()
+        return dataset.columns["ids"].astype(np.int64)
 
     train, val, test = (ids(data.dataset(split)) for split in ("train", "val", "test"))
     unigram = Unigram(train, data.num_values)
@@ -116,7 +116,7 @@ def main() -> None:
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     test = data.dataset("test")
-    print(f"{data.corpus}: {len(test)} test texts, {len(test.ids)} tokens, vocabulary {data.num_values}")
+    print(f"{data.corpus}: {len(test)} test texts, {len(test.columns['ids'])} tokens, vocabulary {data.num_values}")
     for name, nats in table.items():
         print(f"{name:8} {nats:.4f} nats/token  perplexity {np.exp(nats):.2f}")
 

@@ -12,6 +12,14 @@ from lit_vae.cli.quiet import quieten
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Keeps what is kept between runs out of the user's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def isolated():
     """Seeds torch, and takes back what a run leaves in the environment, such as Lightning's seed of all loaders."""

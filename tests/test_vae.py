@@ -414,7 +414,7 @@ def test_texts_stand_beside_their_reconstructions(make_trainer, lines):
 
     pairs = vae.reconstruct(dataset.__getitems__([0, 1]))
 
-    assert pairs.texts == lines.texts["val"][:2]
+    assert pairs.texts == list(lines.texts["val"])[:2]
     assert len(pairs.counterparts) == 2
 
 

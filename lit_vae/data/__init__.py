@@ -12,12 +12,16 @@ from lit_vae.data.images_imagenet import ImageNetDataModule
 from lit_vae.data.images_mnist import MNISTDataModule
 from lit_vae.data.sentences import SentencesDataModule
 from lit_vae.data.text import TextDataModule, TextDataset
+from lit_vae.data.text_blocks import BlockDataset, CharacterBlocksDataModule
 from lit_vae.data.text_lines import TextLinesDataModule
+from lit_vae.data.text_ptb import PennTreebankDataModule
 
 __all__ = [
+    "BlockDataset",
     "CIFAR10DataModule",
     "CelebADataModule",
     "CelebAHQDataModule",
+    "CharacterBlocksDataModule",
     "DigitsDataModule",
     "FFHQDataModule",
     "ImageDataModule",
@@ -25,6 +29,7 @@ __all__ = [
     "ImageFolderDataModule",
     "ImageNetDataModule",
     "MNISTDataModule",
+    "PennTreebankDataModule",
     "SentencesDataModule",
     "Split",
     "SymbolDataModule",

@@ -45,3 +45,21 @@ def existing_folder(root: str, otherwise: str = "") -> Path:
 def change(otherwise: str) -> str:
     """What to do about it."""
     return ", ".join(filter(None, ["change data.init_args.root (--data.root)", otherwise]))
+
+
+def existing_file(root: str, otherwise: str = "") -> Path:
+    """The file that ``data.init_args.root`` names.
+
+    Args:
+        root: As the user wrote it.
+        otherwise: What else would help, for the message.
+
+    Raises:
+        FileNotFoundError: If there is none; what is near is named.
+        IsADirectoryError: If it is a folder.
+    """
+    path = existing(root, otherwise)
+    if path.is_dir():
+        held = ", ".join(sorted(inside.name for inside in path.iterdir())[:5]) or "nothing"
+        raise IsADirectoryError(f"{root} is a folder (it holds {held}), a file was expected; {change(otherwise)}")
+    return path

@@ -1,11 +1,13 @@
 """English sentences that come with Python: the embedded text, no download."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from lit_vae.corpora.division import divided
+from lit_vae.corpora.encoding import TooLong
+from lit_vae.corpora.sources import TextList, TextSource
 from lit_vae.data.base import Split
-from lit_vae.data.text import TextDataModule, TooLong
-from lit_vae.data.text_splits import split_texts
+from lit_vae.data.text import TextDataModule
 from lit_vae.tokenizers import TokenizerTrainer
 
 SHORTEST, LONGEST = 20, 400
@@ -73,5 +75,6 @@ class SentencesDataModule(TextDataModule):
     def corpus(self) -> str:
         return "sentences"
 
-    def read(self) -> dict[Split, list[str]]:
-        return split_texts(sentences(), self.split_seed, val_fraction=0.1, test_fraction=0.1)
+    def read(self) -> Mapping[Split, TextSource]:
+        train, val, test = divided(TextList(sentences()), self.split_seed, 0.1, 0.1, self.workers)
+        return {"train": train, "val": val, "test": test}

@@ -2,61 +2,87 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from abc import abstractmethod
-from array import array
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
 
 from lit_vae.batch import Batch
+from lit_vae.corpora.cache import cache_folder, kept
+from lit_vae.corpora.encoding import EncodeTexts, Tally, TooLong, encoded, trained
+from lit_vae.corpora.sources import TextSource
+from lit_vae.corpora.tables import Columns, Table, gathered, mapped, written
+from lit_vae.corpora.workers import Workers
 from lit_vae.data.base import Split, SymbolDataModule
 from lit_vae.data.dataset import SymbolDataset
 from lit_vae.symbols import Tokens
-from lit_vae.tokenizers import TokenizerTrainer
+from lit_vae.tokenizers import Tokenizer, TokenizerTrainer, restore_tokenizer
 
-TooLong = Literal["error", "drop", "truncate"]
-"""What becomes of a text with more tokens than ``max_length``."""
+FORMAT = 1
+"""Of what is kept; part of its key."""
 
 
 class TextDataset(SymbolDataset):
     """Texts as one flat array of ids, each text followed by the end symbol.
 
-    A batch is padded with the end symbol under a False mask. Its ``units`` count the characters and UTF-8 bytes of each
-    text, the end symbol not among them, although the likelihood that they divide includes the end symbol's.
+    A batch is padded with the end symbol under a False mask. Its ``units`` count the ``character``s and UTF-8 ``byte``s
+    of each text, the end symbol not among them, although the likelihood that they divide includes the end symbol's; and
+    its ``word``s between white space with the end symbol as one, which is the denominator of the field's perplexity.
 
     Args:
-        ids: Token ids of all texts, end symbols included, [tokens], int32.
-        ends: Where each text ends in ``ids``, [N], int64.
-        characters: Of each text, [N], int64.
-        bytes: Of each text in UTF-8, [N], int64.
+        columns: ``ids`` of all texts, end symbols included, integer; where each text ``ends`` in them; of each text its
+            ``characters``, ``bytes`` and ``words``.
     """
 
-    def __init__(self, ids: Tensor, ends: Tensor, characters: Tensor, bytes: Tensor) -> None:
-        self.ids = ids
-        self.ends = ends
-        self.lengths = ends.diff(prepend=ends.new_zeros(1))
-        self._units = {"character": characters, "byte": bytes}
+    uneven = True
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
 
     def __len__(self) -> int:
-        return len(self.ends)
+        return len(self.columns["ends"])
+
+    def spans(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where texts begin in the ids, and where they end, [N] each."""
+        ends = self.columns["ends"]
+        return np.where(indices > 0, ends[indices - 1], 0), ends[indices]
+
+    def lengths(self, indices: np.ndarray) -> np.ndarray:
+        starts, ends = self.spans(indices)
+        return ends - starts
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        index = torch.tensor(indices)
-        lengths = self.lengths[index].unsqueeze(1)
-        ends = self.ends[index].unsqueeze(1)
-        positions = torch.arange(int(lengths.max()))
-        mask = positions < lengths
+        index = np.asarray(indices)
+        starts, ends = (edge[:, None] for edge in self.spans(index))
+        positions = starts + np.arange((ends - starts).max())
         # Past its end a text repeats its last symbol, which is the end symbol.
-        x = self.ids[torch.minimum(ends - lengths + positions, ends - 1)].long()
-        return Batch(x, mask, index, {name: unit[index] for name, unit in self._units.items()})
+        x = self.columns["ids"][np.minimum(positions, ends - 1)].astype(np.int64)
+        units = {
+            "character": self.columns["characters"][index],
+            "byte": self.columns["bytes"][index],
+            "word": self.columns["words"][index] + 1,
+        }
+        return Batch(
+            torch.from_numpy(x),
+            torch.from_numpy(positions < ends),
+            torch.from_numpy(index),
+            {name: torch.from_numpy(unit.astype(np.int64)) for name, unit in units.items()},
+        )
 
 
 class TextDataModule(SymbolDataModule):
     """Texts in three splits, and a tokenizer trained on the training split.
+
+    Neither the texts nor their ids need fit into memory: texts are tokenized in parts, by several processes, into files
+    that are mapped. The files are kept under a key of everything they are made of, and made again when any of it is
+    another: the files of the corpus, the tokenizer's settings and code, and the limits below.
 
     Args:
         tokenizer: What trains the tokenizer, such as ``lit_vae.tokenizers.Words``.
@@ -65,9 +91,11 @@ class TextDataModule(SymbolDataModule):
         too_long: What becomes of a longer text: ``error`` refuses, ``drop`` leaves it out, ``truncate`` keeps its first
             ``max_length`` - 1 tokens and ends it there. What was done is counted and said.
         num_workers: Processes that load ahead; 0 loads in the main process.
+        cache_dir: Where token arrays are kept; null for ``$XDG_CACHE_HOME/lit_vae``, which is ``~/.cache/lit_vae``.
+        tokenize_processes: Most processes that tokenize; null for one a core. Small corpora need no second.
 
     Raises:
-        ValueError: If ``max_length`` is less than 2 or ``too_long`` none of the three.
+        ValueError: If ``max_length`` is less than 2, ``too_long`` none of the three, or ``tokenize_processes`` 0.
     """
 
     def __init__(
@@ -77,6 +105,8 @@ class TextDataModule(SymbolDataModule):
         batch_size: int = 32,
         too_long: TooLong = "error",
         num_workers: int = 0,
+        cache_dir: str | None = None,
+        tokenize_processes: int | None = None,
     ) -> None:
         super().__init__(batch_size, num_workers)
         if max_length < 2:
@@ -88,7 +118,9 @@ class TextDataModule(SymbolDataModule):
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.too_long = too_long
-        self._datasets: dict[Split, TextDataset] = {}
+        self.cache_dir = cache_dir
+        self.tokenize_processes = tokenize_processes
+        self.workers = Workers(tokenize_processes)
 
     @property
     @abstractmethod
@@ -96,7 +128,7 @@ class TextDataModule(SymbolDataModule):
         """What the texts are called, in logs and messages."""
 
     @abstractmethod
-    def read(self) -> dict[Split, list[str]]:
+    def read(self) -> Mapping[Split, TextSource]:
         """The texts of each split, none of them empty.
 
         Raises:
@@ -104,53 +136,77 @@ class TextDataModule(SymbolDataModule):
         """
 
     @cached_property
-    def texts(self) -> dict[Split, list[str]]:
-        """The texts of each split as they were read, whatever their length."""
+    def texts(self) -> Mapping[Split, TextSource]:
+        """The texts of each split, whatever their length."""
         return self.read()
 
-    @cached_property
+    @property
     def symbols(self) -> Tokens:
-        """The vocabulary: reads the texts and trains the tokenizer."""
-        return Tokens(self.corpus, self.tokenizer.train(self.texts["train"]), self.max_length)
+        """The vocabulary: reads the texts and trains the tokenizer, unless that was done before."""
+        return self._prepared[0]
 
     def dataset(self, split: Split) -> TextDataset:
-        if split not in self._datasets:
-            self._datasets[split] = self._encode(split)
-        return self._datasets[split]
+        return self._prepared[1][split]
 
-    def _encode(self, split: Split) -> TextDataset:
-        tokenizer = self.symbols.tokenizer
-        ids, ends, characters, sizes = array("i"), array("q"), array("q"), array("q")
-        texts = self.texts[split]
-        longer, longest = 0, 0
-        for text, row in zip(texts, tokenizer.encode_all(texts), strict=True):
-            longest = max(longest, len(row) + 1)
-            if len(row) >= self.max_length:
-                longer += 1
-                if self.too_long != "truncate":
-                    continue
-                row = row[: self.max_length - 1]
-                text = tokenizer.decode(row)
-            ids.extend(row)
-            ids.append(tokenizer.end)
-            ends.append(len(ids))
-            characters.append(len(text))
-            sizes.append(len(text.encode()))
-        if longer:
-            self._say_longer(split, longer, longest)
-        if not ends:
+    @cached_property
+    def _prepared(self) -> tuple[Tokens, dict[Split, TextDataset]]:
+        keys = {split: source.key for split, source in self.texts.items()}
+        made_of = {
+            "format": FORMAT,
+            "texts": keys,
+            "tokenizer": self.tokenizer.key,
+            "max_length": self.max_length,
+            "too_long": self.too_long,
+        }
+        if None in keys.values():
+            tokenizer, tables, tallies = self._make(None)
+        else:
+            folder = kept(cache_folder(self.cache_dir), made_of, self._make)
+            description = json.loads((folder / "description.json").read_text())
+            tokenizer = restore_tokenizer(description["tokenizer"])
+            tables = {split: mapped(folder / split) for split in keys}
+            tallies = {split: Tally(**description["tallies"][split]) for split in keys}
+        for split, tally in tallies.items():
+            self._say_longer(split, tally)
+        return Tokens(self.corpus, tokenizer, self.max_length), {s: TextDataset(table) for s, table in tables.items()}
+
+    def _make(self, folder: Path | None) -> tuple[Tokenizer, dict[Split, Table], dict[Split, Tally]]:
+        """Train the tokenizer and encode all splits, into the files of a folder or into memory."""
+        tokenizer = trained(self.tokenizer, self.texts["train"], self.workers)
+        encode = EncodeTexts(tokenizer, self.max_length, self.too_long)
+        tables: dict[Split, Table] = {}
+        tallies: dict[Split, Tally] = {split: Tally() for split in self.texts}
+        for split, source in self.texts.items():
+            chunks = encoded(encode, source, self.workers, f"tokenizing {split}", tallies[split])
+            tables[split] = gathered(chunks) if folder is None else written(chunks, folder / split)
+            self._refuse(split, tallies[split])
+        if folder is not None:
+            counts = {split: dataclasses.asdict(tally) for split, tally in tallies.items()}
+            description: dict[str, Any] = {"tokenizer": tokenizer.state(), "tallies": counts}
+            (folder / "description.json").write_text(json.dumps(description))
+        return tokenizer, tables, tallies
+
+    def _refuse(self, split: Split, tally: Tally) -> None:
+        """Refuse a split that has nothing to offer, or more than was allowed."""
+        if not tally.texts:
+            raise ValueError(f"the {split} split of '{self.corpus}' has no text: change data.init_args.root")
+        if tally.longer and self.too_long == "error":
+            raise ValueError(
+                f"{self._longer(split, tally)}: raise it, or set data.init_args.too_long to drop or truncate"
+            )
+        if not tally.tokens:
             raise ValueError(
                 f"every text of the {split} split of '{self.corpus}' was dropped: "
-                f"the longest has {longest} tokens, raise data.init_args.max_length, now {self.max_length}"
+                f"the longest has {tally.longest} tokens, raise data.init_args.max_length, now {self.max_length}"
             )
-        return TextDataset(*(torch.from_numpy(np.frombuffer(n, n.typecode)) for n in (ids, ends, characters, sizes)))
 
-    def _say_longer(self, split: Split, longer: int, longest: int) -> None:
-        count = f"{longer} of {len(self.texts[split])} {split} texts of '{self.corpus}'"
-        limit = f"data.init_args.max_length, {self.max_length} tokens with the end symbol (the longest has {longest})"
-        if self.too_long == "error":
-            raise ValueError(
-                f"{count} are longer than {limit}: raise it, or set data.init_args.too_long to drop or truncate"
-            )
-        done = {"drop": "dropped", "truncate": "truncated"}[self.too_long]
-        rank_zero_warn(f"{count} are longer than {limit} and were {done}")
+    def _say_longer(self, split: Split, tally: Tally) -> None:
+        if tally.longer:
+            done = {"drop": "dropped", "truncate": "truncated"}[self.too_long]
+            rank_zero_warn(f"{self._longer(split, tally)} and were {done}")
+
+    def _longer(self, split: Split, tally: Tally) -> str:
+        return (
+            f"{tally.longer} of {tally.texts} {split} texts of '{self.corpus}' are longer than "
+            f"data.init_args.max_length, {self.max_length} tokens with the end symbol (the longest has {tally.longest})"
+        )

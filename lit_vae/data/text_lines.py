@@ -1,10 +1,16 @@
 """A user's own text, one example a line."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
+from lit_vae.corpora.division import divided
+from lit_vae.corpora.encoding import TooLong
+from lit_vae.corpora.files import Lines
+from lit_vae.corpora.sources import Joined, TextSource
 from lit_vae.data.base import Split
 from lit_vae.data.folders import existing
-from lit_vae.data.text import TextDataModule, TooLong
-from lit_vae.data.text_files import files_of_splits, read_lines
-from lit_vae.data.text_splits import split_texts
+from lit_vae.data.text import TextDataModule
+from lit_vae.data.text_files import files_of_splits
 from lit_vae.tokenizers import TokenizerTrainer
 
 
@@ -26,6 +32,8 @@ class TextLinesDataModule(TextDataModule):
         test_fraction: Part of the different lines that tests, where lines are divided.
         split_seed: Another seed, another division.
         num_workers: Processes that load ahead; 0 loads in the main process.
+        cache_dir: Where token arrays are kept; null for ``~/.cache/lit_vae``.
+        tokenize_processes: Most processes that tokenize; null for one a core.
     """
 
     def __init__(
@@ -39,8 +47,10 @@ class TextLinesDataModule(TextDataModule):
         test_fraction: float = 0.1,
         split_seed: int = 0,
         num_workers: int = 0,
+        cache_dir: str | None = None,
+        tokenize_processes: int | None = None,
     ) -> None:
-        super().__init__(tokenizer, max_length, batch_size, too_long, num_workers)
+        super().__init__(tokenizer, max_length, batch_size, too_long, num_workers, cache_dir, tokenize_processes)
         self.root = root
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction
@@ -51,10 +61,16 @@ class TextLinesDataModule(TextDataModule):
         """The name of the file or folder."""
         return existing(self.root).name
 
-    def read(self) -> dict[Split, list[str]]:
+    def read(self) -> Mapping[Split, TextSource]:
         root = existing(self.root)
-        files = files_of_splits(root) if root.is_dir() else [root]
+        files = files_of_splits(root, ".txt") if root.is_dir() else [root]
         if isinstance(files, dict):
-            return {split: [line for path in paths for line in read_lines(path)] for split, paths in files.items()}
-        lines = [line for path in files for line in read_lines(path)]
-        return split_texts(lines, self.split_seed, self.val_fraction, self.test_fraction)
+            return {split: lines_of(paths) for split, paths in files.items()}
+        whole = lines_of(files)
+        train, val, test = divided(whole, self.split_seed, self.val_fraction, self.test_fraction, self.workers)
+        return {"train": train, "val": val, "test": test}
+
+
+def lines_of(paths: list[Path]) -> TextSource:
+    """The lines of some files, one after the other."""
+    return Joined([Lines(path) for path in paths])

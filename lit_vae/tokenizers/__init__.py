@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lit_vae.tokenizers.base import Tokenizer, TokenizerTrainer
+from lit_vae.tokenizers.base import CountingTrainer, Tokenizer, TokenizerTrainer
 from lit_vae.tokenizers.bpe import BPE, BPETokenizer
 from lit_vae.tokenizers.bytes import Bytes, ByteTokenizer
 from lit_vae.tokenizers.characters import Characters, CharacterTokenizer
@@ -15,6 +15,7 @@ __all__ = [
     "Bytes",
     "CharacterTokenizer",
     "Characters",
+    "CountingTrainer",
     "Tokenizer",
     "TokenizerTrainer",
     "WordTokenizer",

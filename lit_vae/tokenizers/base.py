@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
 from typing import Any
+
+Share = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+"""What a function makes of each of some arguments, in their order: ``map``, or many processes that do the same."""
 
 
 class Tokenizer(ABC):
@@ -35,6 +43,10 @@ class Tokenizer(ABC):
         """Ids of each text in turn, without the end symbol."""
         return map(self.encode, texts)
 
+    def unknown_in(self, text: str) -> list[str]:
+        """The symbols of a text that are outside the vocabulary and share one that stands for them; each once."""
+        return []
+
     @abstractmethod
     def decode(self, ids: list[int]) -> str:
         """The text of ids, none of them the end symbol."""
@@ -53,9 +65,41 @@ class TokenizerTrainer(ABC):
     """Makes a tokenizer from the training split: what ``data.init_args.tokenizer`` names in a config."""
 
     @abstractmethod
-    def train(self, texts: Sequence[str]) -> Tokenizer:
+    def train(self, texts: Iterable[str]) -> Tokenizer:
         """The tokenizer of these texts, the same one whenever they are the same.
 
         Args:
-            texts: The training split, at least one text.
+            texts: The training split, at least one text, to be gone through once.
         """
+
+    def train_in_parts(self, parts: Sequence[Iterable[str]], share: Share) -> Tokenizer:
+        """As :meth:`train`, from texts in parts; where parts can be worked on each alone, ``share`` does it."""
+        return self.train(chain.from_iterable(parts))
+
+    @property
+    def key(self) -> Any:
+        """Plain values that are others when training would make another tokenizer: settings and code."""
+        cls = type(self)
+        code = sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+        return [cls.__qualname__, code, sorted((name, repr(value)) for name, value in vars(self).items())]
+
+
+class CountingTrainer(TokenizerTrainer):
+    """A trainer that needs to know no more than how often each symbol occurs."""
+
+    @abstractmethod
+    def count(self, texts: Iterable[str]) -> Counter[str]:
+        """How often each symbol occurs, in the order in which they first do."""
+
+    @abstractmethod
+    def made_from(self, counts: Counter[str]) -> Tokenizer:
+        """The tokenizer of what was counted."""
+
+    def train(self, texts: Iterable[str]) -> Tokenizer:
+        return self.made_from(self.count(texts))
+
+    def train_in_parts(self, parts: Sequence[Iterable[str]], share: Share) -> Tokenizer:
+        counts: Counter[str] = Counter()
+        for counted in share(self.count, parts):
+            counts.update(counted)
+        return self.made_from(counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -75,7 +75,7 @@ class BPE(TokenizerTrainer):
         self.vocabulary = vocabulary
         self.min_count = min_count
 
-    def train(self, texts: Sequence[str]) -> BPETokenizer:
+    def train(self, texts: Iterable[str]) -> BPETokenizer:
         from tokenizers import Tokenizer as Library
         from tokenizers import decoders, models, pre_tokenizers, trainers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from lit_vae.tokenizers.base import Tokenizer, TokenizerTrainer
@@ -32,5 +32,5 @@ class ByteTokenizer(Tokenizer):
 class Bytes(TokenizerTrainer):
     """Bytes of the UTF-8 form; there is nothing to train."""
 
-    def train(self, texts: Sequence[str]) -> ByteTokenizer:
+    def train(self, texts: Iterable[str]) -> ByteTokenizer:
         return ByteTokenizer()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from lit_vae.tokenizers.base import Tokenizer, TokenizerTrainer
-from lit_vae.tokenizers.vocabulary import Unknown, Vocabulary, most_frequent, unknown_entry
+from lit_vae.tokenizers.base import CountingTrainer, Tokenizer
+from lit_vae.tokenizers.vocabulary import Unknown, Vocabulary, kept, unknown_entry
 
 UNKNOWN_CHARACTER = "\ufffd"
 """U+FFFD, Unicode's own replacement character."""
@@ -30,6 +31,9 @@ class CharacterTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         return self.vocabulary.ids(text)
 
+    def unknown_in(self, text: str) -> list[str]:
+        return self.vocabulary.missing(text)
+
     def decode(self, ids: list[int]) -> str:
         return "".join([self.vocabulary.entries[i] for i in ids])
 
@@ -41,7 +45,7 @@ class CharacterTokenizer(Tokenizer):
         return cls(state["characters"], state["unknown"])
 
 
-class Characters(TokenizerTrainer):
+class Characters(CountingTrainer):
     """Characters of the training split.
 
     Args:
@@ -54,5 +58,8 @@ class Characters(TokenizerTrainer):
     def __init__(self, unknown: Unknown = "symbol") -> None:
         self.unknown = unknown_entry(unknown, UNKNOWN_CHARACTER)
 
-    def train(self, texts: Sequence[str]) -> CharacterTokenizer:
-        return CharacterTokenizer(most_frequent(chain.from_iterable(texts), 1, None), self.unknown)
+    def count(self, texts: Iterable[str]) -> Counter[str]:
+        return Counter(chain.from_iterable(texts))
+
+    def made_from(self, counts: Counter[str]) -> CharacterTokenizer:
+        return CharacterTokenizer(kept(counts, 1, None, "frequency"), self.unknown)

@@ -10,15 +10,24 @@ Unknown = Literal["symbol", "error"]
 """What stands for an entry outside the vocabulary: a symbol of its own, or nothing, so that it is refused."""
 
 
-def most_frequent(entries: Iterable[str], min_count: int, most: int | None) -> list[str]:
-    """Different entries, the most frequent first; among equals the one that occurs first.
+Order = Literal["frequency", "occurrence"]
+"""How a vocabulary numbers its entries: the most frequent first, or in the order in which they first occur."""
+
+
+def kept(counts: Counter[str], min_count: int, most: int | None, order: Order) -> list[str]:
+    """The entries of a vocabulary, in the order of their ids; among equally frequent ones the first to occur is first.
 
     Args:
-        entries: All occurrences.
+        counts: How often each occurs, in the order in which they first do.
         min_count: Fewest occurrences of an entry that is kept.
-        most: Most entries kept; None for all.
+        most: Most entries kept, the most frequent first; None for all.
+        order: What orders them.
     """
-    return [entry for entry, count in Counter(entries).most_common(most) if count >= min_count]
+    frequent = [entry for entry, count in counts.most_common(most) if count >= min_count]
+    if order == "frequency":
+        return frequent
+    chosen = set(frequent)
+    return [entry for entry in counts if entry in chosen]
 
 
 class Vocabulary:
@@ -41,6 +50,10 @@ class Vocabulary:
     def __len__(self) -> int:
         """Number of entries."""
         return len(self.entries)
+
+    def missing(self, entries: Iterable[str]) -> list[str]:
+        """Those that are not listed, each once, in their order."""
+        return [entry for entry in dict.fromkeys(entries) if entry not in self._ids]
 
     def ids(self, entries: Iterable[str]) -> list[int]:
         """Their ids.

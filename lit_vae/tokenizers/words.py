@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lit_vae.tokenizers.base import Tokenizer, TokenizerTrainer
-from lit_vae.tokenizers.vocabulary import Unknown, Vocabulary, most_frequent, unknown_entry
+from lit_vae.tokenizers.base import CountingTrainer, Tokenizer
+from lit_vae.tokenizers.vocabulary import Order, Unknown, Vocabulary, kept, unknown_entry
 
 UNKNOWN_WORD = "<unk>"
 """Also what prepared corpora, such as the Penn Treebank's, write themselves: it is the same symbol."""
@@ -29,6 +30,9 @@ class WordTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         return self.vocabulary.ids(text.split())
 
+    def unknown_in(self, text: str) -> list[str]:
+        return self.vocabulary.missing(text.split())
+
     def decode(self, ids: list[int]) -> str:
         return " ".join([self.vocabulary.entries[i] for i in ids])
 
@@ -40,28 +44,44 @@ class WordTokenizer(Tokenizer):
         return cls(state["words"], state["unknown"])
 
 
-class Words(TokenizerTrainer):
+class Words(CountingTrainer):
     """Words of the training split, cut at white space, the most frequent kept.
 
     Args:
         min_count: Fewest occurrences of a word that is kept.
         max_words: Most words kept, the most frequent first; null for all.
         unknown: Any other word becomes ``<unk>`` (``symbol``) or is refused (``error``).
+        order: How words are numbered: by ``frequency``, or by their first ``occurrence``.
+        reserved: Words that come first in the vocabulary whether a text has them or not; a protocol may count such.
 
     Raises:
-        ValueError: If ``min_count`` or ``max_words`` is less than 1, or ``unknown`` is neither of the two.
+        ValueError: If ``min_count`` or ``max_words`` is less than 1, or ``unknown`` or ``order`` none of its two.
     """
 
-    def __init__(self, min_count: int = 1, max_words: int | None = None, unknown: Unknown = "symbol") -> None:
+    def __init__(
+        self,
+        min_count: int = 1,
+        max_words: int | None = None,
+        unknown: Unknown = "symbol",
+        order: Order = "frequency",
+        reserved: Sequence[str] = (),
+    ) -> None:
         if min_count < 1 or (max_words is not None and max_words < 1):
             raise ValueError(
                 f"min_count and max_words of data.init_args.tokenizer.init_args count up from 1, "
                 f"got {min_count} and {max_words}"
             )
+        if order not in ("frequency", "occurrence"):
+            raise ValueError(f"data.init_args.tokenizer.init_args.order is 'frequency' or 'occurrence', got {order!r}")
         self.min_count = min_count
         self.max_words = max_words
         self.unknown = unknown_entry(unknown, UNKNOWN_WORD)
+        self.order = order
+        self.reserved = list(reserved)
 
-    def train(self, texts: Sequence[str]) -> WordTokenizer:
-        words = (word for text in texts for word in text.split())
-        return WordTokenizer(most_frequent(words, self.min_count, self.max_words), self.unknown)
+    def count(self, texts: Iterable[str]) -> Counter[str]:
+        return Counter(word for text in texts for word in text.split())
+
+    def made_from(self, counts: Counter[str]) -> WordTokenizer:
+        words = kept(counts, self.min_count, self.max_words, self.order)
+        return WordTokenizer(list(dict.fromkeys([*self.reserved, *words])), self.unknown)

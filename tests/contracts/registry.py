@@ -32,12 +32,14 @@ from lit_vae.batch import Batch
 from lit_vae.data import (
     CelebADataModule,
     CelebAHQDataModule,
+    CharacterBlocksDataModule,
     CIFAR10DataModule,
     DigitsDataModule,
     FFHQDataModule,
     ImageFolderDataModule,
     ImageNetDataModule,
     MNISTDataModule,
+    PennTreebankDataModule,
     SentencesDataModule,
     SymbolDataModule,
     TextLinesDataModule,
@@ -311,6 +313,19 @@ def lines_in(root: Path) -> None:
     (root / "lines.txt").write_text("\n".join(f"{line} {i}" for i, line in enumerate(lines)), encoding="utf-8")
 
 
+def treebank_in(root: Path) -> None:
+    """A few sentences in the files of the Penn Treebank."""
+    for split, count in {"train": 13, "valid": 3, "test": 4}.items():
+        lines = [f" the {chr(97 + i % 5) * (1 + i)} <unk> N {' of N' * (i % 4)} \n" for i in range(count)]
+        (root / f"ptb.{split}.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def play_in(root: Path) -> None:
+    """A few hundred characters of a play."""
+    lines = [f"SPEAKER {i}:\n{'aye, nay, well ' * (1 + i % 3)}.\n\n" for i in range(20)]
+    (root / "play.txt").write_text("".join(lines), encoding="utf-8")
+
+
 def nothing_in(root: Path) -> None:
     """Embedded data needs no files."""
 
@@ -337,6 +352,13 @@ DATA_MODULES = {
     "digits": DataCase(lambda root: DigitsDataModule(batch_size=64)),
     "sentences": DataCase(lambda root: SentencesDataModule(Words(min_count=3), max_length=90, batch_size=16)),
     "text lines": DataCase(lambda root: TextLinesDataModule(str(root), Characters(), 60, batch_size=4), lines_in),
+    "penn treebank": DataCase(lambda root: PennTreebankDataModule(str(root), batch_size=4), treebank_in),
+    "character blocks": DataCase(
+        lambda root: CharacterBlocksDataModule(
+            str(root / "play.txt"), 16, batch_size=4, val_fraction=0.2, test_fraction=0.2
+        ),
+        play_in,
+    ),
     "image folder": DataCase(lambda root: ImageFolderDataModule(str(root), flip=True, batch_size=4), pictures_in),
     "mnist": DataCase(lambda root: MNISTDataModule(str(root), val_size=5, batch_size=4), mnist_in),
     "mnist, binarized": DataCase(

@@ -12,6 +12,10 @@ def lines_of(root, **settings):
     return TextLinesDataModule(**{"root": str(root), "tokenizer": Words(), "max_length": 20} | settings)
 
 
+def texts_of(data):
+    return {split: list(source) for split, source in data.texts.items()}
+
+
 def write(path, lines):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -20,11 +24,11 @@ def write(path, lines):
 def test_one_file_is_divided_by_the_seed(tmp_path):
     root = write(tmp_path / "own.text", LINES)
 
-    texts = lines_of(root, val_fraction=0.2).texts
+    texts = texts_of(lines_of(root, val_fraction=0.2))
 
     assert [len(texts[split]) for split in ("train", "val", "test")] == [21, 6, 3]
-    assert lines_of(root, val_fraction=0.2).texts == texts
-    assert lines_of(root, val_fraction=0.2, split_seed=1).texts != texts
+    assert texts_of(lines_of(root, val_fraction=0.2)) == texts
+    assert texts_of(lines_of(root, val_fraction=0.2, split_seed=1)) != texts
     assert lines_of(root).corpus == "own.text"
 
 
@@ -41,7 +45,7 @@ def test_names_of_a_folders_files_tell_the_splits(tmp_path, train, val, test):
     for name, lines in ((train, LINES[:3]), (val, LINES[3:5]), (test, LINES[5:6]), ("README.txt", ["not me"])):
         write(tmp_path / name, lines)
 
-    assert lines_of(tmp_path).texts == {"train": LINES[:3], "val": LINES[3:5], "test": LINES[5:6]}
+    assert texts_of(lines_of(tmp_path)) == {"train": LINES[:3], "val": LINES[3:5], "test": LINES[5:6]}
 
 
 def test_other_files_of_a_folder_are_read_together_and_divided(tmp_path):
@@ -49,7 +53,7 @@ def test_other_files_of_a_folder_are_read_together_and_divided(tmp_path):
     write(tmp_path / "a.txt", LINES[10:])
     write(tmp_path / "c.md", ["not me"])
 
-    texts = lines_of(tmp_path).texts
+    texts = texts_of(lines_of(tmp_path))
 
     assert sorted(texts["train"] + texts["val"] + texts["test"]) == sorted(LINES)
 
@@ -58,7 +62,7 @@ def test_only_line_feeds_end_a_line_and_empty_lines_are_passed_over(tmp_path):
     content = "\ufeff one\u2028still one \r\n\r\n  \ntwo\x0cstill two\nthree"
     (tmp_path / "own.txt").write_bytes(content.encode())
 
-    texts = lines_of(tmp_path / "own.txt", val_fraction=0.3, test_fraction=0.3).texts
+    texts = texts_of(lines_of(tmp_path / "own.txt", val_fraction=0.3, test_fraction=0.3))
 
     assert {line for lines in texts.values() for line in lines} == {"one\u2028still one", "two\x0cstill two", "three"}
 
@@ -103,7 +107,7 @@ def test_a_file_that_holds_no_text_is_named(tmp_path, content, complaint):
     (tmp_path / "own.txt").write_bytes(content)
 
     with pytest.raises(ValueError, match=rf"own\.txt .*{complaint}.*data\.init_args\.root"):
-        lines_of(tmp_path / "own.txt").texts  # noqa: B018
+        lines_of(tmp_path / "own.txt").num_values  # noqa: B018
 
 
 def test_an_empty_file_among_the_splits_is_named(tmp_path):
@@ -119,9 +123,8 @@ def test_a_word_outside_the_vocabulary_may_be_refused(tmp_path):
         write(tmp_path / f"{name}.txt", lines)
     data = lines_of(tmp_path, tokenizer=Words(unknown="error"))
 
-    assert len(data.dataset("train")) == 1
     with pytest.raises(ValueError, match=r"'dog'.*tokenizer\.init_args\.unknown"):
-        data.dataset("val")
+        data.dataset("train")
 
 
 def test_batches_reach_the_loaders(tmp_path):

@@ -91,6 +91,38 @@ def test_words_are_ranked_by_frequency_then_by_occurrence():
     assert tokenizer.vocabulary.entries == ["<unk>", "a", "c", "b", "d"]
 
 
+def test_words_are_numbered_as_they_occur_after_the_reserved_ones():
+    tokenizer = Words(order="occurrence", reserved=["<pad>", "<s>"]).train(["b a <unk> a", "c d a"])
+
+    assert tokenizer.vocabulary.entries == ["<pad>", "<s>", "b", "a", "<unk>", "c", "d"]
+
+
+def test_the_cut_off_by_frequency_keeps_the_order_of_occurrence():
+    tokenizer = Words(order="occurrence", max_words=2).train(["b a c", "c a"])
+
+    assert tokenizer.vocabulary.entries == ["<unk>", "a", "c"]
+
+
+@pytest.mark.parametrize("trainer", TRAINERS.values(), ids=TRAINERS.keys())
+def test_training_in_parts_is_training(trainer):
+    assert trainer.train_in_parts([TEXTS[:1], TEXTS[1:]], map).state() == trainer.train(TEXTS).state()
+
+
+def test_a_trainers_key_tells_its_settings():
+    keys = [str(trainer.key) for trainer in (*TRAINERS.values(), BPE(301), Words(order="occurrence"))]
+
+    assert len(set(keys)) == len(keys)
+    assert Words(min_count=2).key == Words(min_count=2).key
+
+
+def test_symbols_outside_the_vocabulary_are_told():
+    trained = {name: trainer.train(["the cat"]) for name, trainer in TRAINERS.items()}
+
+    assert trained["words"].unknown_in("the dog saw a dog") == ["dog", "saw", "a"]
+    assert trained["characters"].unknown_in("a dog") == ["d", "o", "g"]
+    assert trained["bytes"].unknown_in("a dog") == trained["bpe"].unknown_in("a dog") == []
+
+
 def test_the_cut_off_keeps_frequent_words():
     tokenizer = Words(min_count=2, max_words=1).train(["b a c a", "c d a"])
 
@@ -130,6 +162,7 @@ def test_a_special_word_in_a_text_is_not_taken_for_the_end_symbol():
         (lambda: Words(min_count=0), "min_count"),
         (lambda: Words(max_words=0), "max_words"),
         (lambda: Words(unknown="guess"), "unknown"),  # type: ignore[arg-type]
+        (lambda: Words(order="random"), "order"),  # type: ignore[arg-type]
         (lambda: Characters(unknown="guess"), "unknown"),  # type: ignore[arg-type]
         (lambda: BPE(vocabulary=100), "vocabulary"),
         (lambda: BPE(min_count=0), "min_count"),

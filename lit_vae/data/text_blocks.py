@@ -1,0 +1,165 @@
+"""A running text in stretches of one length."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+
+from lit_vae.batch import Batch
+from lit_vae.corpora.cache import cache_folder, kept
+from lit_vae.corpora.encoding import EncodeStream, Tally, encoded, trained
+from lit_vae.corpora.files import Stretch, refuse_empty
+from lit_vae.corpora.tables import Columns, mapped, written
+from lit_vae.corpora.workers import Workers
+from lit_vae.data.base import Split, SymbolDataModule
+from lit_vae.data.dataset import SymbolDataset
+from lit_vae.data.folders import existing_file
+from lit_vae.symbols import Blocks
+from lit_vae.tokenizers import Characters, Tokenizer, TokenizerTrainer, restore_tokenizer
+
+
+class BlockDataset(SymbolDataset):
+    """Neighbouring stretches of one flat array of ids, each of as many tokens.
+
+    The ``units`` of a batch count the ``character``s and UTF-8 ``byte``s that its tokens are decoded to.
+
+    Args:
+        columns: ``ids`` of the whole text, integer; what is left at its end is passed over.
+        length: Tokens of a stretch.
+        tokenizer: Ids to text.
+    """
+
+    def __init__(self, columns: Columns, length: int, tokenizer: Tokenizer) -> None:
+        self.columns = columns
+        self.length = length
+        self.tokenizer = tokenizer
+
+    def __len__(self) -> int:
+        return len(self.columns["ids"]) // self.length
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        index = np.asarray(indices)
+        rows = self.columns["ids"][index[:, None] * self.length + np.arange(self.length)].astype(np.int64)
+        texts = [self.tokenizer.decode(row) for row in rows.tolist()]
+        units = {
+            "character": torch.tensor([len(text) for text in texts]),
+            "byte": torch.tensor([len(text.encode()) for text in texts]),
+        }
+        return Batch(torch.from_numpy(rows), None, torch.from_numpy(index), units)
+
+
+class CharacterBlocksDataModule(SymbolDataModule):
+    """A running text, such as a book, in stretches of one length that follow each other without a gap.
+
+    The file's beginning trains, then comes what validates, then what tests; each begins where a line does. Nothing ends
+    a stretch, so there is no end symbol, in the alphabet or in the likelihood, and nats are nats of the text alone. The
+    tokens at the end of a split that do not fill a stretch are left out; how many is said.
+
+    Args:
+        root: A file in UTF-8.
+        length: Tokens of a stretch.
+        tokenizer: What trains the tokenizer; null for ``lit_vae.tokenizers.Characters``. Where tokens are parts of
+            characters, as bytes are, a character that two stretches share counts in both.
+        batch_size: Stretches a batch and device.
+        val_fraction: Part of the text that validates.
+        test_fraction: Part of the text that tests.
+        num_workers: Processes that load ahead; 0 loads in the main process.
+        cache_dir: Where token arrays are kept; null for ``$XDG_CACHE_HOME/lit_vae``, which is ``~/.cache/lit_vae``.
+        tokenize_processes: Most processes that tokenize; null for one a core. A small text needs no second.
+
+    Raises:
+        ValueError: If ``length`` is less than 1, or a fraction is not between 0 and 1 or nothing is left to train on.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        length: int,
+        tokenizer: TokenizerTrainer | None = None,
+        batch_size: int = 32,
+        val_fraction: float = 0.05,
+        test_fraction: float = 0.05,
+        num_workers: int = 0,
+        cache_dir: str | None = None,
+        tokenize_processes: int | None = None,
+    ) -> None:
+        super().__init__(batch_size, num_workers)
+        if length < 1:
+            raise ValueError(f"data.init_args.length counts tokens, from 1, got {length}")
+        if not (val_fraction > 0 and test_fraction > 0 and val_fraction + test_fraction < 1):
+            raise ValueError(
+                f"val_fraction and test_fraction of data.init_args are above 0 and their sum below 1, "
+                f"got {val_fraction} and {test_fraction}"
+            )
+        self.root = root
+        self.length = length
+        self.tokenizer = tokenizer or Characters()
+        self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
+        self.cache_dir = cache_dir
+        self.tokenize_processes = tokenize_processes
+        self.workers = Workers(tokenize_processes)
+
+    @property
+    def corpus(self) -> str:
+        """The name of the file."""
+        return existing_file(self.root).name
+
+    @cached_property
+    def texts(self) -> dict[Split, Stretch]:
+        """The stretch of the file that each split is."""
+        path = existing_file(self.root)
+        refuse_empty(path)
+        size = path.stat().st_size
+        val, test = (size - round(part * size) for part in (self.val_fraction + self.test_fraction, self.test_fraction))
+        return {"train": Stretch(path, 0, val), "val": Stretch(path, val, test), "test": Stretch(path, test, size)}
+
+    @property
+    def symbols(self) -> Blocks:
+        """The alphabet: reads the text and trains the tokenizer, unless that was done before."""
+        return self._prepared[0]
+
+    def dataset(self, split: Split) -> BlockDataset:
+        return self._prepared[1][split]
+
+    @cached_property
+    def _prepared(self) -> tuple[Blocks, dict[Split, BlockDataset]]:
+        made_of = {
+            "kind": "blocks",
+            "texts": {split: source.key for split, source in self.texts.items()},
+            "tokenizer": self.tokenizer.key,
+        }
+        folder = kept(cache_folder(self.cache_dir), made_of, self._make)
+        tokenizer = restore_tokenizer(json.loads((folder / "tokenizer.json").read_text()))
+        datasets = {split: BlockDataset(mapped(folder / split), self.length, tokenizer) for split in self.texts}
+        for split, dataset in datasets.items():
+            tokens = len(dataset.columns["ids"])
+            if not len(dataset):
+                raise ValueError(
+                    f"the {split} split of '{self.corpus}' has {tokens} tokens, fewer than data.init_args.length, "
+                    f"{self.length}: make that less, or the split's part of the text more"
+                )
+        counts = ", ".join(f"{len(dataset)} {split}" for split, dataset in datasets.items())
+        left = sum(len(dataset.columns["ids"]) % self.length for dataset in datasets.values())
+        say(f"{self.corpus}: {counts} stretches of {self.length} tokens; {left} tokens at their ends fill none")
+        return Blocks(self.corpus, tokenizer, self.length), datasets
+
+    def _make(self, folder: Path) -> None:
+        """Train the tokenizer and encode all splits into the files of a folder."""
+        tokenizer = trained(self.tokenizer, self.texts["train"], self.workers)
+        for split, source in self.texts.items():
+            chunks = encoded(EncodeStream(tokenizer), source, self.workers, f"tokenizing {split}", Tally())
+            written(chunks, folder / split)
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer.state()))
+
+
+@rank_zero_only
+def say(text: str) -> None:
+    """A line for the person at the console, beside whatever a verb writes to its output."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,59 @@
+"""What is kept is whole, made once, and belongs to its key."""
+
+from threading import Thread
+
+import pytest
+
+from lit_vae.corpora.cache import kept
+
+
+def make(folder):
+    (folder / "file").write_text("whole")
+
+
+def test_a_key_has_one_folder_and_another_key_another(tmp_path):
+    one, same, other = (kept(tmp_path, key, make) for key in ([1, "a"], [1, "a"], [1, "b"]))
+
+    assert one == same != other
+    assert (one / "file").read_text() == "whole"
+
+
+def test_of_several_that_ask_at_once_one_makes_it(tmp_path):
+    made = []
+
+    def slow(folder):
+        made.append(folder)
+        make(folder)
+
+    threads = [Thread(target=kept, args=(tmp_path, "key", slow)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(made) == 1
+    assert (kept(tmp_path, "key", make) / "file").exists()
+
+
+def test_what_was_not_finished_is_begun_again(tmp_path):
+    def interrupted(folder):
+        (folder / "half").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept(tmp_path, "key", interrupted)
+
+    assert sorted(path.name for path in kept(tmp_path, "key", make).iterdir()) == ["file", "key.json"]
+
+
+def test_an_error_of_the_corpus_is_not_one_of_the_cache(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"corpus\.txt"):
+        kept(tmp_path / "cache", "key", lambda folder: (tmp_path / "corpus.txt").read_text())
+
+
+def test_a_full_disk_is_said_with_the_key_to_change(tmp_path):
+    def full(folder):
+        raise OSError(28, "No space left on device", str(folder / "ids.bin"))
+
+    with pytest.raises(OSError, match=r"No space left on device.*data\.init_args\.cache_dir"):
+        kept(tmp_path, "key", full)
