@@ -15,7 +15,7 @@ from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.utilities import GradClipAlgorithmType
 from lightning.pytorch.utilities.types import LRSchedulerTypeUnion, OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lit_vae import checkpoints
@@ -39,6 +39,7 @@ from lit_vae.latents import Draw, Latent, Layer
 from lit_vae.metrics import Likelihood
 from lit_vae.noise import IndexedNoise, Noise, StreamNoise, stream_seed
 from lit_vae.objectives import Objective, Terms
+from lit_vae.regularizers import Pass, Regularizer, penalties
 from lit_vae.rendering import Rendering
 from lit_vae.symbols import Symbols, restore
 
@@ -53,6 +54,7 @@ class LitVAE(LightningModule):
         optimizer: Makes the optimizer from the parameters.
         scheduler: Makes a learning-rate schedule from the optimizer; stepped once per optimizer step, or, where it is
             ``lightning.pytorch.cli.ReduceLROnPlateau``, once per epoch by the metric that it monitors.
+        regularizers: What training adds to the loss, and evaluation leaves out.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class LitVAE(LightningModule):
         objective: Objective,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
+        regularizers: list[Regularizer] | None = None,
     ) -> None:
         super().__init__()
         # Under the command line these are plain values, from which a checkpoint rebuilds the model. Built in Python
@@ -83,6 +86,9 @@ class LitVAE(LightningModule):
         self.update_left_out = False
         layers = backbone.layers([n if n is not None else 1 for n in head.positions])
         self.likelihood = Likelihood([layer.name for layer in layers])
+        self.regularizers = nn.ModuleList(regularizers or [])
+        for regularizer in regularizers or []:
+            regularizer.setup(self)
 
     @property
     def symbols(self) -> Symbols:
@@ -168,21 +174,27 @@ class LitVAE(LightningModule):
         """Loss, []."""
         key = (self._seed, self.global_rank, self.global_step, batch_idx)
         torch.manual_seed(stream_seed(*key))  # dropout alone uses the global generator: now it resumes, too
-        terms = self.terms(batch, StreamNoise(*key, device=self.device))
+        noise = StreamNoise(*key, device=self.device)
+        distribution, latents = self(batch, from_posterior, noise)
+        terms = self.objective(distribution.log_prob(batch.x), latents, batch.counts, self.global_step)
+        added = penalties(self.regularizers, self, Pass(batch, distribution, latents, terms, noise, self.global_step))
+        loss = terms.loss_with(torch.stack(list(added.values())).sum()) if added else terms.loss
         nelbo, examples = terms.nelbo.detach().sum(), torch.tensor(len(batch))
         units = {name: unit.sum() for name, unit in batch.units.items()}
         rate = self.head.report(nelbo, examples, batch.counts.sum(), units)[self.head.rate_name]
         self.log(f"train/{self.head.rate_name}", rate, prog_bar=True, batch_size=len(batch))
         self.log_dict(
             {
-                "train/loss": terms.loss.detach(),
+                "train/loss": loss.detach(),
+                "train/kl_weight": terms.kl_weight,
                 "train/nelbo": nelbo / len(batch),
                 "train/rate": terms.rate.detach().mean(),
                 "train/distortion": terms.distortion.detach().mean(),
+                **{f"train/reg/{name}": nats.detach() for name, nats in added.items()},
             },
             batch_size=len(batch),
         )
-        return terms.loss
+        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take in one batch of the validation split."""

@@ -457,6 +457,9 @@ model:
   head: {class_path: lit_vae.heads.LogisticPixelHead, init_args: {components: 1}}
   objective: {class_path: lit_vae.objectives.ELBO, init_args: {per: symbol}}
   optimizer: {class_path: torch.optim.Adam, init_args: {lr: 0.01}}
+  regularizers:
+    - {class_path: lit_vae.regularizers.Spectral, init_args: {weight: 0.1}}
+    - {class_path: lit_vae.regularizers.BagOfWords, init_args: {hidden: 3}}
 data: {class_path: lit_vae.data.ImageFolderDataModule, init_args: {root: ROOT, flip: true, batch_size: 4}}
 """
 QUIET = [

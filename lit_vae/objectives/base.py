@@ -38,6 +38,15 @@ class Terms:
         """The true bound, whatever softened the loss, [B], nats."""
         return self.distortion + self.rate
 
+    def loss_with(self, nats: Tensor) -> Tensor:
+        """The loss with something more to minimise, [].
+
+        Args:
+            nats: What is added, nats per example, [].
+        """
+        examples = len(self.distortion)
+        return self.loss + nats * (examples / (examples if self.total is None else self.total))
+
 
 def stack_kls(log_prob: Tensor, latents: list[Latent]) -> Tensor:
     """KL of each layer, [layers, B], nats; [0, B] for a model without latents.

@@ -6,11 +6,14 @@ import torch
 import yaml
 from golden import COMPONENTS, Tiny, formula, names, outputs, recorded
 
+from lit_vae import LitVAE
 from lit_vae.backbones import NVAE
 from lit_vae.backbones.nvae_cells import lengths
 from lit_vae.heads import BernoulliPixelHead, LogisticPixelHead
 from lit_vae.importing.names import head_order
 from lit_vae.objectives import ELBO, SquareBalance
+from lit_vae.regularizers import Spectral
+from lit_vae.regularizers.spectral import CONVOLUTIONS, norm_scales, stacks
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -162,11 +165,23 @@ def test_the_kl_is_balanced_as_the_references(flows, mode):
     torch.testing.assert_close(balanced, output["balanced_kl"].mean().detach(), atol=1e-10, rtol=1e-11)
 
 
+def regular_vae(flows):
+    tiny = tiny_nvae(flows, "eval")
+    return LitVAE(tiny.backbone, tiny.head, ELBO("example"), regularizers=[Spectral()])
+
+
 @pytest.mark.parametrize("flows", [0, 1])
 def test_batch_norms_are_scaled_as_the_references(flows):
-    scales = [norm.weight.abs().max() for norm in norms(tiny_nvae(flows, "eval").backbone)]
+    vae = regular_vae(flows)
 
-    torch.testing.assert_close(sum(scales), outputs("nvae")[f"nf{flows}_eval"]["bn_loss"])
+    scales = [scale.detach().abs().max() for scale in norm_scales(vae)]
+
+    torch.testing.assert_close(sum(scales), outputs("nvae")[f"nf{flows}_eval"]["bn_loss"].detach())
+
+
+@pytest.mark.parametrize(("flows", "matrices"), [(0, 59), (1, 83)])
+def test_singular_values_are_of_as_many_weights_as_the_references(flows, matrices):
+    assert sum(map(len, stacks(regular_vae(flows), CONVOLUTIONS).values())) == matrices
 
 
 @pytest.mark.parametrize("flows", [0, 1])

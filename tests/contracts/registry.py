@@ -73,6 +73,7 @@ from lit_vae.objectives import (
     SquareBalance,
     TargetKL,
 )
+from lit_vae.regularizers import MMD, BagOfWords, Regularizer, Spectral
 from lit_vae.tokenizers import Characters, Words
 from lit_vae.vae import LitVAE
 
@@ -255,6 +256,13 @@ SCHEDULES: dict[str, Callable[[], KLSchedule]] = {
 BALANCES: dict[str, Callable[[], KLBalance]] = {
     "gamma": partial(GammaBalance, 10),
     "square": SquareBalance,
+}
+
+REGULARIZERS: dict[str, Callable[[], Regularizer]] = {
+    "bag of words": partial(BagOfWords, 0.5, hidden=3),
+    "mmd": partial(MMD, 2.0),
+    "mmd, all layers": partial(MMD, kernel="imq", layers="all"),
+    "spectral": partial(Spectral, first_weight=1.0, layers="all"),
 }
 
 
