@@ -8,6 +8,8 @@ from lit_vae.backbones.ladder import LadderVAE
 from lit_vae.backbones.nvae import NVAE
 from lit_vae.backbones.posteriors import BatchNormPosterior, DeltaPosterior, GaussianPosterior, PosteriorLayer
 from lit_vae.backbones.recurrent import RecurrentVAE
+from lit_vae.backbones.text_hierarchy import HierarchicalTextVAE
+from lit_vae.backbones.transformer import TransformerVAE
 from lit_vae.backbones.vdvae import VDVAE
 
 __all__ = [
@@ -20,7 +22,9 @@ __all__ = [
     "DeltaPosterior",
     "EfficientVDVAE",
     "GaussianPosterior",
+    "HierarchicalTextVAE",
     "LadderVAE",
     "PosteriorLayer",
     "RecurrentVAE",
+    "TransformerVAE",
 ]

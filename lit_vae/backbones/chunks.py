@@ -9,7 +9,7 @@ from lit_vae.backbones.base import Backbone
 from lit_vae.backbones.gated import RMSNorm, gated_blocks
 from lit_vae.backbones.posteriors import GaussianPosterior, MakePosterior
 from lit_vae.backbones.text_blocks import begun, drop_positions, hide, in_runs, runs_of
-from lit_vae.backbones.vectors import at_least_one, draw_standard, text_only
+from lit_vae.backbones.vectors import at_least_one, check_parts, draw_standard, text_only
 from lit_vae.distributions import Gaussian
 from lit_vae.latents import Draw, Latent, Layer
 
@@ -56,9 +56,7 @@ class ChunkAutoencoder(Backbone):
         super().__init__(width)
         text_only(shape, "ChunkAutoencoder")
         at_least_one(width=width, chunk=chunk, latent=latent, depth=depth)
-        for name, part in (("token_dropout", token_dropout), ("latent_dropout", latent_dropout)):
-            if not 0 <= part < 1:
-                raise ValueError(f"model.backbone.init_args.{name} is a part, at least 0 and below 1, got {part}")
+        check_parts(token_dropout=token_dropout, latent_dropout=latent_dropout)
         self.chunk = chunk
         self.latent = latent
         self.token_dropout = token_dropout

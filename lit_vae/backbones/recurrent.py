@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lit_vae.backbones.base import Backbone
 from lit_vae.backbones.pooling import Pool, check_pool, pooled
 from lit_vae.backbones.posteriors import GaussianPosterior, MakePosterior
-from lit_vae.backbones.vectors import at_least_one, draw_standard, text_only
+from lit_vae.backbones.vectors import ShownVector, at_least_one, text_only
 from lit_vae.distributions import Gaussian
 from lit_vae.latents import Draw, Latent, Layer
 
@@ -54,22 +54,16 @@ class RecurrentVAE(Backbone):
         text_only(shape, "RecurrentVAE")
         at_least_one(width=width, hidden=hidden, latent=latent, depth=depth)
         check_pool(pool, get_args(Pool))
-        if not project and width != latent:
-            raise ValueError(
-                f"without model.backbone.init_args.project the features are z: set width to latent, {latent}, "
-                f"got {width}"
-            )
-        self.latent = latent
         self.pool: Pool = pool
         self.lstm = nn.LSTM(embed_width, hidden, depth, batch_first=True)
         self.posterior = posterior(hidden, latent)
-        self.decode = nn.Linear(latent, width) if project else nn.Identity()
+        self.show = ShownVector(latent, width, project)
         if uniform > 0:
             for parameter in self.parameters():
                 nn.init.uniform_(parameter, -uniform, uniform)
 
     def layers(self, shape: Sequence[int]) -> list[Layer]:
-        return [Layer(0, "z", (self.latent,))]
+        return [self.show.layer]
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> Gaussian:
         """The posterior."""
@@ -85,7 +79,4 @@ class RecurrentVAE(Backbone):
         noise: Sequence[Tensor],
         mask: Tensor | None,
     ) -> tuple[Tensor, list[Latent]]:
-        (layer,) = self.layers(shape[1:])
-        latent = draw_standard(layer, context, draw, noise[0])
-        z = latent.z.to(self.lstm.get_parameter("weight_hh_l0").dtype)
-        return self.decode(z).unsqueeze(1).expand(-1, shape[1], -1), [latent]
+        return self.show(context, shape, draw, noise[0], self.lstm.get_parameter("weight_hh_l0").dtype)

@@ -25,8 +25,10 @@ from lit_vae.backbones import (
     ConvVAE,
     DeltaPosterior,
     EfficientVDVAE,
+    HierarchicalTextVAE,
     LadderVAE,
     RecurrentVAE,
+    TransformerVAE,
 )
 from lit_vae.batch import Batch
 from lit_vae.data import (
@@ -206,6 +208,19 @@ BACKBONES = {
         partial(RecurrentVAE, width=WIDTH, hidden=5, latent=3, pool="mean", posterior=BatchNormPosterior), (None,)
     ),
     "chunks": BackboneCase(partial(ChunkAutoencoder, width=WIDTH, chunk=2, latent=3), (None,)),
+    "transformer": BackboneCase(
+        partial(TransformerVAE, width=WIDTH, hidden=8, latent=3, depth=1, heads=2, dropout=0.2), (None,)
+    ),
+    "transformer, max": BackboneCase(
+        partial(TransformerVAE, width=WIDTH, hidden=4, latent=3, depth=2, heads=1, pool="max", dropout=0.0), (None,)
+    ),
+    "text hierarchy": BackboneCase(
+        partial(HierarchicalTextVAE, width=WIDTH, hidden=8, latent=2, whole_latent=3, blocks=(1, 2), stride=2, heads=2),
+        (None,),
+    ),
+    "text hierarchy, few layers": BackboneCase(
+        partial(HierarchicalTextVAE, width=8, hidden=4, latent=2, whole=0, blocks=(0, 1), stride=2, heads=1), (None,)
+    ),
     "vdvae": BackboneCase(
         partial(
             VDVAE,

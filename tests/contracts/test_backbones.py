@@ -11,6 +11,7 @@ from lit_vae.backbones import Backbone
 from lit_vae.batch import Batch
 from lit_vae.distributions import FlowedGaussian
 from lit_vae.draws import FromPrior, from_posterior, posterior_mean
+from lit_vae.heads import SoftmaxTokenHead
 from lit_vae.noise import IndexedNoise, StreamNoise
 from lit_vae.vae import LitVAE
 
@@ -303,6 +304,50 @@ def test_no_feature_of_a_text_depends_on_the_number_of_tokens(name):
     short, _ = backbone.top_down(None, [3, 4], FromPrior(), cropped(noise, backbone, 4), None)
 
     torch.testing.assert_close(long[:, :4], short)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", TEXT)
+def test_texts_of_all_lengths_share_one_unit_of_mass(name):
+    backbone, end, longest = BACKBONES[name].build(), 2, 3
+    head, noise = head_of(backbone, (None,), vocabulary=3), noise_of(backbone, [1, longest])
+
+    mass = 0.0
+    for length in range(1, longest + 1):
+        features, _ = backbone.top_down(None, [1, length], FromPrior(), cropped(noise, backbone, length), None)
+        texts = torch.cartesian_prod(*[torch.arange(3)] * length).view(-1, length)
+        going_on = (texts[:, :-1] != end).all(1)
+        over = texts[:, -1] == end if length < longest else torch.ones(len(texts), dtype=torch.bool)
+        log_prob = head(features.expand(len(texts), -1, -1)).log_prob(texts)
+        mass += log_prob.exp()[going_on & over].sum().item()
+
+    assert mass == pytest.approx(1.0, abs=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", TEXT)
+def test_an_evaluation_does_not_change_with_the_padding_of_its_batch(name):
+    backbone = BACKBONES[name].build()
+    vae, short = vae_of(head_of(backbone, (None,)), backbone), batch_of(BACKBONES[name])
+    longer = Batch(*(torch.nn.functional.pad(tensor, (0, 4)) for tensor in (short.x, short.mask)), short.index)
+
+    before, after = (vae.terms(batch, IndexedNoise(batch.index)) for batch in (short, longer))
+
+    torch.testing.assert_close(after.kls, before.kls)
+    torch.testing.assert_close(after.distortion, before.distortion)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_the_embedding_of_every_token_that_is_read_learns_and_no_other(name):
+    backbone = BACKBONES[name].build()
+    head = SoftmaxTokenHead(backbone.width, 7, (None,), embed_width=WIDTH, tied=False)
+    x, mask = torch.tensor([[0, 6, 2], [3, 6, 5]]), torch.tensor([[True, True, True], [True, True, False]])
+    vae = vae_of(head, backbone)
+
+    vae.terms(Batch(x, mask, torch.arange(2)), StreamNoise(0)).loss.backward()
+
+    moved = head.table.weight.grad.abs().sum(1) > 0
+    assert moved.tolist() == [token in (0, 2, 3, 6) for token in range(7)]
 
 
 @torch.no_grad()
