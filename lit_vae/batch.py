@@ -20,7 +20,7 @@ class Batch:
             symbol.
         index: Each example's number in its split, [B], int64: seeds the noise of an evaluation, and tells apart the
             examples that a distributed sampler repeats.
-        units: Other denominators of a likelihood, each [B]: characters, bytes.
+        units: Other denominators of a likelihood, each [B]: characters, bytes, words.
     """
 
     x: Tensor

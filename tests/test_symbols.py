@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lit_vae.rendering import Pictures, Texts
-from lit_vae.symbols import Pixels, Tokens, restore
+from lit_vae.symbols import Blocks, Pixels, Tokens, restore
 from lit_vae.tokenizers import BPE, Bytes, Characters, Words
 
 TRAINERS = {"bytes": Bytes(), "characters": Characters(), "words": Words(), "bpe": BPE(vocabulary=270)}
@@ -66,6 +66,46 @@ def test_a_text_is_cut_at_its_first_end_symbol(tokens):
     texts = tokens.render(torch.tensor([[*word, end, *word], [end, *word, *word]])).texts
 
     assert texts == ["cat", ""]
+
+
+def test_a_word_that_the_model_does_not_know_is_said_and_read_as_unknown():
+    tokens = Tokens("lines", Words().train(TEXTS), max_length=12)
+
+    with pytest.warns(UserWarning, match=r"2 of what was written is outside the vocabulary .* 'dog', 'slept'"):
+        x, mask = tokens.parse(Texts(["the dog slept", "a dog"]))
+
+    assert tokens.render(x, mask).texts == ["the <unk> <unk>", "a <unk>"]
+
+
+def test_a_word_that_nothing_stands_for_is_refused():
+    tokens = Tokens("lines", Words(unknown="error").train(TEXTS), max_length=12)
+
+    with pytest.raises(ValueError, match=r"the word 'dog' is not among the 5"):
+        tokens.parse(Texts(["the dog"]))
+
+
+def test_a_text_longer_than_the_model_was_trained_for_is_refused(tokens):
+    short = Tokens("lines", tokens.tokenizer, max_length=2)
+
+    with pytest.raises(ValueError, match=r"'a cat sat' has \d+ tokens .*at most 2 \(data\.init_args\.max_length\)"):
+        short.parse(Texts(["a cat sat"]))
+
+
+def test_no_text_at_all_is_refused(tokens):
+    with pytest.raises(ValueError, match="at least one"):
+        tokens.parse(Texts([]))
+
+
+def test_blocks_come_back_from_plain_values_and_differ_from_texts():
+    trained = Characters().train(TEXTS)
+    blocks = Blocks("play", trained, 4)
+
+    again = restore(json.loads(json.dumps(blocks.state())))
+
+    assert (again.shape, again.num_values) == ((4,), trained.num_values - 1)
+    assert again.agrees_with(blocks)
+    assert not blocks.agrees_with(Tokens("play", trained, 4))
+    assert not blocks.agrees_with(Blocks("play", trained, 5))
 
 
 def test_open_lengths_are_filled_with_the_longest(tokens):

@@ -69,7 +69,7 @@ class DecoderHead(nn.Module, ABC):
             nats: Sum over the examples, [].
             examples: Number of examples, [].
             symbols: Number of observed symbols, [].
-            units: Totals of the other denominators: characters, bytes.
+            units: Totals of the other denominators: characters, bytes, words.
         """
 
     def show(self, distribution: SymbolDistribution, decoding: Decoding, noise: Noise) -> Tensor:

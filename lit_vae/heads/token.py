@@ -56,19 +56,26 @@ class TokenHead(DecoderHead):
         return mask
 
     def report(self, nats: Tensor, examples: Tensor, symbols: Tensor, units: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Nats per token and per sentence, perplexity per token (end symbol counted), bits per character or byte."""
-        per_unit = {f"bits_per_{unit}": nats / (count * LN2) for unit, count in units.items()}
+        """Nats per token and per sentence, perplexity, bits per character and byte.
+
+        ``perplexity`` is per token and ``word_perplexity`` per word, whatever the tokens; the end symbols that the data
+        has are counted in both denominators. For tokens that are words the two are one.
+        """
         per_token = nats / symbols
-        return {
+        found = {
             "nats_per_token": per_token,
             "nats_per_sentence": nats / examples,
             "perplexity": per_token.exp(),
-            **per_unit,
         }
+        found |= {f"bits_per_{unit}": nats / (count * LN2) for unit, count in units.items() if unit != "word"}
+        if "word" in units:
+            found["word_perplexity"] = (nats / units["word"]).exp()
+        return found
 
     def show(self, distribution: SymbolDistribution, decoding: Decoding, noise: Noise) -> Tensor:
-        """Texts up to their end symbol, which is repeated from there, [B, L], int64."""
-        return distribution.draw(dataclasses.replace(decoding, end=self.num_values - 1), noise)
+        """Texts up to their end symbol, which is repeated from there, [B, L], int64; of one length, none has an end."""
+        end = self.num_values - 1 if None in self.shape else None
+        return distribution.draw(dataclasses.replace(decoding, end=end), noise)
 
 
 def check_parts(**parts: float) -> None:

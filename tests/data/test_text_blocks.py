@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from contracts.registry import play_in
+from contracts.registry import BACKBONES, WIDTH, play_in, vae_of
 
 from lit_vae.data import CharacterBlocksDataModule
+from lit_vae.heads import SoftmaxTokenHead
 from lit_vae.tokenizers import BPE, Bytes
 
 
@@ -98,3 +99,18 @@ def test_an_empty_file_and_a_folder_are_refused(tmp_path):
         blocks_of(tmp_path / "empty.txt").num_values  # noqa: B018
     with pytest.raises(IsADirectoryError, match=r"holds empty\.txt"):
         blocks_of(tmp_path).num_values  # noqa: B018
+
+
+def test_a_drawn_stretch_is_not_cut_at_the_alphabets_last_symbol(play):
+    data = blocks_of(play)
+    head = SoftmaxTokenHead(WIDTH, data.num_values, data.shape, embed_width=4)
+    vae = vae_of(head, BACKBONES["recurrent"].make(embed_width=head.embed_width, shape=head.positions))
+    vae.learn(data.symbols)
+    with torch.no_grad():
+        head.projection.bias[-1] = 2.0
+
+    texts = vae.sample(8).texts
+
+    last = data.symbols.tokenizer.decode([data.num_values - 1])
+    assert all(len(text) == 10 for text in texts)
+    assert any(last in text and text[text.index(last) :].strip(last) for text in texts)
