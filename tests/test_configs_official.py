@@ -12,7 +12,7 @@ from golden import recorded
 from jsonargparse import ArgumentParser
 
 from lit_vae.backbones import NVAE
-from lit_vae.cli import configs
+from lit_vae.cli import configs, preflight
 from lit_vae.data import SymbolDataModule
 from lit_vae.vae import LitVAE
 
@@ -228,3 +228,16 @@ def test_efficient_vdvae_is_trained_by_the_published_recipe(name):
     clip = recipe["gradient_clip_norm_value"] if recipe["clip_gradient_norm"] else None
     assert trainer.get("gradient_clip_val") == clip
     assert trainer["callbacks"][0]["init_args"]["decay"] == training["ema_decay"]
+
+
+def test_parts_of_the_published_models_have_their_sizes():
+    vdvae, nvae = (built(name)[0].backbone for name in ("vdvae_cifar", "nvae_celeba64"))
+
+    read = [*vdvae.read.parameters(), *vdvae.encoder.parameters()]
+    assert sum(weight.numel() for weight in read) == 7_497_888
+    assert [layer.shape[0] for layer in nvae.layers((64, 64))] == [8] * 5 + [16] * 10 + [32] * 20
+
+
+@pytest.mark.parametrize("name", configs.names())
+def test_classes_and_arguments_that_a_packaged_config_names_are_there(name):
+    preflight.check(preflight.read(configs.resolve(name)), name)

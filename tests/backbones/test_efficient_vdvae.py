@@ -1,6 +1,6 @@
 import json
 import math
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,29 +25,6 @@ TINY = {
     "up_kernel_size": [3, 3, 3, 3, 1],
     "up_n_blocks_per_res": [1, 0, 0, 0, 0],
     "down_n_blocks_per_res": [0, 0, 1, 0, 1],
-}
-
-PUBLISHED = {  # parameters of convolutions, of maps; latent layers; latent numbers of a picture
-    "binarized_mnist_baseline": (69_858_145, 61_440, 23, 72_352),
-    "cifar10_baseline": (56_076_452, 522_240, 47, 827_488),
-    "cifar10_C1": (18_031_860, 92_160, 47, 413_744),
-    "imagenet32_baseline": (144_372_068, 696_320, 73, 771_776),
-    "imagenet32_C1": (52_166_436, 122_880, 73, 1_157_664),
-    "imagenet32_compact": (19_499_748, 61_440, 73, 771_776),
-    "imagenet64_baseline": (165_574_116, 2_793_472, 84, 2_213_568),
-    "imagenet64_C1": (56_582_948, 417_792, 84, 4_427_136),
-    "imagenet64_compact": (42_296_388, 253_952, 84, 2_213_568),
-    "celebA64_baseline": (128_608_740, 2_793_472, 62, 3_514_432),
-    "celebA64_compact": (25_172_836, 253_952, 62, 3_514_432),
-    "celebAHQ256_5bits_baseline": (152_940_644, 44_736_512, 66, 8_941_632),
-    "ffhq256_5bits_baseline": (152_940_644, 44_736_512, 66, 8_941_632),
-    "ffhq256_5bits_C1": (55_653_956, 11_378_688, 66, 8_941_632),
-    "celebAHQ256_8bits_baseline": (164_136_932, 44_736_512, 69, 43_442_304),
-    "ffhq256_8bits_baseline": (164_136_932, 44_736_512, 69, 43_442_304),
-    "celebAHQ256_8bits_compact": (67_129_092, 4_104_192, 69, 43_442_304),
-    "ffhq256_8bits_compact": (67_129_092, 4_104_192, 69, 43_442_304),
-    "celebAHQ1024_baseline": (59_182_180, 16_687_104, 72, 395_468_928),
-    "ffhq1024_baseline": (59_182_180, 16_687_104, 72, 395_468_928),
 }
 
 exactly = partial(pytest.approx, rel=1e-9)
@@ -165,61 +142,14 @@ def test_every_number_recorded_of_the_reference_is_ours_to_rounding(tiny):
         torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
 
 
-def as_runs(value):
-    """A recorded list in the notation of the arguments."""
-    return ",".join(f"{number}x{count}" for number, count in value["runs"]) if isinstance(value, dict) else value
-
-
 def expanded(value):
     """A recorded list in full."""
     return [number for number, count in value["runs"] for _ in range(count)] if isinstance(value, dict) else value
 
 
-def configuration(name):
-    """A published configuration, its lists as runs."""
-    return json.loads(recorded("evdvae_configs.json").read_text())[name]
-
-
-@cache
-def published(arguments):
-    """A model without memory, from the JSON of its arguments: several published ones are the same."""
-    with torch.device("meta"):
-        return EfficientVDVAE(**json.loads(arguments))
-
-
-def sizes(backbone, resolution):
-    """Parameters of convolutions, of maps; latent layers; latent numbers of a picture."""
-    maps = sum(p.numel() for name, p in backbone.named_parameters() if name.endswith("enter.bias.map"))
-    shapes = [layer.shape for layer in backbone.layers((resolution, resolution))]
-    everything = sum(p.numel() for p in backbone.parameters())
-    return everything - maps, maps, len(shapes), sum(map(math.prod, shapes))
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_models_have_the_published_sizes(name):
-    model, data = configuration(name)["model"], configuration(name)["data"]
-    lists = ("up_strides", "up_filters", "up_mid_filters_ratio", "up_kernel_size", "up_n_blocks_per_res")
-    (latent,) = set(expanded(model["down_latent_variates"]))
-    arguments = {
-        "embed_width": data["channels"],
-        "shape": [data["target_res"]] * 2,
-        **{key: as_runs(model[key]) for key in (*lists, "down_n_blocks_per_res")},
-        "width": model["input_conv_filters"],
-        "latent": latent,
-        "softplus_beta": model["gradient_smoothing_beta"],
-        "residual_posterior": model["use_residual_distribution"],
-    }
-
-    backbone = published(json.dumps(arguments))
-
-    outputs = 1 if data["channels"] == 1 else 10 * model["num_output_mixtures"]
-    convolved, *others = sizes(backbone, data["target_res"])
-    assert (convolved + outputs * (backbone.width + 1), *others) == PUBLISHED[name]
-
-
 def test_published_lists_follow_from_those_that_are_arguments():
-    for name in PUBLISHED:
-        model = {key: expanded(value) for key, value in configuration(name)["model"].items()}
+    for configuration in json.loads(recorded("evdvae_configs.json").read_text()).values():
+        model = {key: expanded(value) for key, value in configuration["model"].items()}
         widths = [model["input_conv_filters"], *model["up_filters"][:-1]]
 
         assert model["up_skip_filters"] == widths
@@ -230,22 +160,13 @@ def test_published_lists_follow_from_those_that_are_arguments():
         assert {*model["up_n_blocks"], *model["down_n_blocks"]} == {1}
 
 
-def configured(device):
+def configured():
     """The model and the head of the shipped configuration for CIFAR-10."""
     model = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["model"]
     assert model["backbone"]["class_path"] == "lit_vae.backbones.EfficientVDVAE"
     assert model["head"]["class_path"] == "lit_vae.heads.LogisticPixelHead"
-    with torch.device(device):
-        backbone = EfficientVDVAE(3, (32, 32), **model["backbone"]["init_args"])
-        return backbone, LogisticPixelHead(backbone.width, 256, (3, 32, 32), **model["head"]["init_args"])
-
-
-def test_the_cifar_config_is_the_published_model():
-    backbone, head = configured("meta")
-
-    convolved, *others = sizes(backbone, 32)
-
-    assert (convolved + sum(p.numel() for p in head.parameters()), *others) == PUBLISHED["cifar10_baseline"]
+    backbone = EfficientVDVAE(3, (32, 32), **model["backbone"]["init_args"])
+    return backbone, LogisticPixelHead(backbone.width, 256, (3, 32, 32), **model["head"]["init_args"])
 
 
 # ---- the first step ----
@@ -254,7 +175,7 @@ def test_the_cifar_config_is_the_published_model():
 @torch.no_grad()
 def test_the_published_model_starts_where_the_reference_does():
     torch.manual_seed(0)
-    backbone, head = configured("cpu")
+    backbone, head = configured()
     torch.nn.init.xavier_uniform_(head.output.weight)
     head.output.bias.zero_()
     batch = Batch(torch.randint(256, (1, 3, 32, 32)).to(torch.uint8), None, torch.arange(1))

@@ -1,27 +1,17 @@
 from functools import cache, partial
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from golden import COMPONENTS, Tiny, formula, names, outputs, recorded
 
 from lit_vae import LitVAE
 from lit_vae.backbones import NVAE
 from lit_vae.backbones.nvae_cells import lengths
-from lit_vae.heads import BernoulliPixelHead, LogisticPixelHead
+from lit_vae.heads import LogisticPixelHead
 from lit_vae.importing.names import head_order
 from lit_vae.objectives import ELBO, SquareBalance
 from lit_vae.regularizers import Spectral
 from lit_vae.regularizers.spectral import CONVOLUTIONS, norm_scales, stacks
-
-CONFIGS = Path(__file__).parents[2] / "configs"
-
-PUBLISHED = {
-    "CelebA 64": {"groups": "20,10,5", "width": 64, "flows": 1},
-    "ImageNet 32": {"groups": 28, "width": 192, "flows": 1},
-    "CelebA-HQ 256": {"groups": "16,8,4x3", "width": 30, "flows": 2},
-}
 
 exactly = partial(pytest.approx, rel=1e-9)
 """The recordings that are quoted here have ten digits."""
@@ -215,66 +205,3 @@ def test_statistics_after_a_batch_are_the_references():
 
 def norms(backbone):
     return [module for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-
-
-# ---- the published models ----
-
-
-def count(*modules):
-    return sum(parameter.numel() for module in modules for parameter in module.parameters())
-
-
-@cache
-def configured(name):
-    """The model and the head of a shipped configuration, without memory."""
-    model = yaml.safe_load((CONFIGS / f"nvae_{name}.yaml").read_text(encoding="utf-8"))["model"]
-    assert model["backbone"]["class_path"] == "lit_vae.backbones.NVAE"
-    kind, num_values, shape = {
-        "cifar": (LogisticPixelHead, 256, (3, 32, 32)),
-        "mnist": (BernoulliPixelHead, 2, (1, 28, 28)),
-    }[name]
-    assert model["head"]["class_path"] == f"lit_vae.heads.{kind.__name__}"
-    with torch.device("meta"):
-        backbone = NVAE(shape[0], shape[1:], **model["backbone"]["init_args"])
-        return backbone, kind(backbone.width, num_values, shape, **model["head"]["init_args"])
-
-
-@cache
-def published(name):
-    """A published model and its head, without memory."""
-    side = int(name.split()[-1])
-    with torch.device("meta"):
-        backbone = NVAE(3, (side, side), **PUBLISHED[name])
-        return backbone, LogisticPixelHead(backbone.width, 256, (3, side, side), 10, kernel_size=3)
-
-
-@pytest.mark.parametrize(
-    ("make", "name", "parameters", "layers"),
-    [
-        (configured, "mnist", 33_363_134, 15),
-        (configured, "cifar", 130_852_480, 30),
-        (published, "CelebA 64", 153_281_364, 35),
-        (published, "ImageNet 32", 268_509_444, 28),
-        (published, "CelebA-HQ 256", 330_798_664, 36),
-    ],
-)
-def test_published_models_have_the_published_sizes(make, name, parameters, layers):
-    backbone, head = make(name)
-
-    # The reference learns the length of each output channel's weights in the head, too.
-    assert count(backbone, head) + head.output.out_channels == parameters
-    assert len(backbone.layers(head.positions)) == layers
-
-
-def test_without_flows_the_published_model_is_smaller_by_as_much_as_published():
-    backbone, _ = configured("cifar")
-
-    assert count(*(group.flow for group in backbone.decoder)) == 130_852_480 - 129_215_680
-
-
-def test_latent_layers_lie_where_the_configurations_say():
-    (cifar, head), (mnist, grey), (celeba, faces) = configured("cifar"), configured("mnist"), published("CelebA 64")
-
-    assert {layer.shape for layer in cifar.layers(head.positions)} == {(16, 16, 20)}
-    assert [layer.shape[0] for layer in mnist.layers(grey.positions)] == [4] * 5 + [8] * 10
-    assert [layer.shape[0] for layer in celeba.layers(faces.positions)] == [8] * 5 + [16] * 10 + [32] * 20
