@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -35,6 +35,7 @@ from lit_vae.draws import (
 )
 from lit_vae.heads import DecoderHead
 from lit_vae.latent_stack import LatentStack
+from lit_vae.importance import importance_weighted_nll
 from lit_vae.latents import Draw, Latent, Layer
 from lit_vae.metrics import Likelihood
 from lit_vae.noise import IndexedNoise, Noise, StreamNoise, stream_seed
@@ -82,6 +83,8 @@ class LitVAE(LightningModule):
         self._make_optimizer = optimizer
         self._make_scheduler = scheduler
         self._symbols: Symbols | None = None
+        self.importance_samples = 0
+        """How many samples a test's importance-weighted bound has; 0 for none."""
         self._seed = 0
         self.update_left_out = False
         layers = backbone.layers([n if n is not None else 1 for n in head.positions])
@@ -196,13 +199,18 @@ class LitVAE(LightningModule):
         )
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Take in one batch of the validation split."""
-        self.likelihood.update(batch, self.terms(batch, IndexedNoise(batch.index)))
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Latent]]:
+        """Take in one batch of the validation split; callbacks are handed its ``latents``."""
+        distribution, latents = self(batch, from_posterior, IndexedNoise(batch.index))
+        terms = self.objective(distribution.log_prob(batch.x), latents, batch.counts, self.global_step)
+        samples = self.importance_samples if self.trainer.testing else 0
+        weighted = importance_weighted_nll(self, batch, samples) if samples else None
+        self.likelihood.update(batch, terms, weighted)
+        return {"latents": latents}
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Latent]]:
         """Take in one batch of the test split."""
-        self.validation_step(batch, batch_idx)
+        return self.validation_step(batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation split's bound."""
@@ -228,7 +236,12 @@ class LitVAE(LightningModule):
             for name, total in totals.items()
             if name in ("nelbo", "rate", "distortion") or name.startswith("kl/")
         }
-        return per_example | self.head.report(totals["nelbo"], examples, totals["symbols"], units)
+        found = per_example | self.head.report(totals["nelbo"], examples, totals["symbols"], units)
+        if "importance_weighted" in totals:
+            weighted = self.head.report(totals["importance_weighted"], examples, totals["symbols"], units)
+            nll = {"nll": totals["importance_weighted"] / examples} | weighted
+            found |= {f"importance_weighted/{name}": value for name, value in nll.items()}
+        return found
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer, and the schedule where there is one."""
@@ -270,19 +283,38 @@ class LitVAE(LightningModule):
         return self.backbone.layers(self.symbols.fill(self.head.positions) if positions is None else positions)
 
     @torch.no_grad()
-    def encode(self, batch: Batch, draw: Draw = from_posterior, seed: int = 0) -> LatentStack:
+    def encode(self, batch: Batch, draw: Draw = from_posterior, seed: int = 0, batch_size: int = 64) -> LatentStack:
         """The latent layers of some examples.
 
         Args:
             batch: What is encoded.
             draw: Chooses z at each layer: ``from_posterior``, or ``posterior_mean`` for the same z whatever the seed.
             seed: Other seeds, other draws. An example's draw is the same in any batch.
+            batch_size: How many at a time.
         """
-        batch = batch.to(self.device)
+        stacks = []
         with self.evaluating():
-            _, latents = self(batch, draw, IndexedNoise(batch.index, seed))
-        positions = self.head.embed(batch[:1]).shape[1:-1]
-        return LatentStack.of(latents, positions, batch.index, batch.mask, self._symbols)
+            for start in range(0, len(batch), batch_size):
+                part = batch[start : start + batch_size].to(self.device)
+                _, latents = self(part, draw, IndexedNoise(part.index, seed))
+                positions = self.head.embed(part[:1]).shape[1:-1]
+                stacks.append(LatentStack.of(latents, positions, part.index, part.mask, self._symbols))
+        return LatentStack.cat(stacks)
+
+    def information(self, batches: Iterable[Batch]) -> list[Tensor]:
+        """Mean KL of each latent variable over examples and positions, [z] of each layer, nats.
+
+        Which variables are worth keeping: see :func:`lit_vae.draws.most_informative`.
+
+        Args:
+            batches: The examples, at least one.
+        """
+        count, sums = 0, [torch.zeros((), dtype=torch.float64)] * len(self.layers())
+        for batch in batches:
+            nats = self.encode(batch).information
+            sums = [total + len(batch) * mean.double().cpu() for total, mean in zip(sums, nats, strict=True)]
+            count += len(batch)
+        return [total / count for total in sums]
 
     def decode(
         self,
@@ -361,16 +393,17 @@ class LitVAE(LightningModule):
                 shown.append(self.head.show(distribution, decoding or Decoding(), noise))
         return self.symbols.render(torch.cat(shown))
 
-    def reconstruct(self, batch: Batch, draw: Draw = posterior_mean) -> Rendering:
+    def reconstruct(self, batch: Batch, draw: Draw = posterior_mean, seed: int = 0) -> Rendering:
         """Each example beside its reconstruction, decoded greedily.
 
         Args:
             batch: The examples.
             draw: Chooses z at each layer: the posterior's mean, or ``TopLayers`` or ``Masked`` to see what few layers
                 or few latent variables tell.
+            seed: Of what is drawn.
         """
         original = self.symbols.render(batch.x, batch.mask)
-        return original.beside(self.show(self.encode(batch, draw)))
+        return original.beside(self.show(self.encode(batch, draw, seed)))
 
     @torch.no_grad()
     def show(
@@ -380,6 +413,7 @@ class LitVAE(LightningModule):
         temperature: Temperature = 1.0,
         decoding: Decoding = GREEDY,
         seed: int = 0,
+        batch_size: int = 64,
     ) -> Rendering:
         """What was encoded, decoded to pictures or texts.
 
@@ -391,14 +425,18 @@ class LitVAE(LightningModule):
             temperature: Of the prior, where others are drawn.
             decoding: Choices made in the head.
             seed: Of what is drawn from the prior, and of the head.
+            batch_size: How many at a time; each entry of a mask is then one for all examples.
         """
         longest = self.symbols.fill(self.head.positions)
         if [layer.shape for layer in self.layers(longest)] == [layer.shape for layer in self.layers(stack.positions)]:
             stack = dataclasses.replace(stack, positions=longest, mask=None)
-        noise = IndexedNoise(stack.index.to(self.device), seed)
+        shown = []
         with self.evaluating():
-            shown = self.head.show(self._replay(stack, mask, temperature, noise), decoding, noise)
-        return self.symbols.render(shown)
+            for start in range(0, len(stack), batch_size):
+                part = stack[start : start + batch_size].to(self.device)
+                noise = IndexedNoise(part.index, seed)
+                shown.append(self.head.show(self._replay(part, mask, temperature, noise), decoding, noise))
+        return self.symbols.render(torch.cat(shown))
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 
 from lit_vae import checkpoints, runs
-from lit_vae.callbacks import Examples, KeepLast, Progress, SaveConfig
+from lit_vae.callbacks import CollapseWatch, Examples, KeepLast, Progress, SaveConfig
 from lit_vae.cli import configs, loggers, preflight
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.quiet import quieten
@@ -117,6 +118,17 @@ class TrainCLI(LightningCLI):
         parser.add_argument(
             "--run_dir", type=str | None, default=None, help="Where a new run goes; must not exist yet."
         )
+        if self._verb == "test":
+            parser.add_argument(
+                "--importance_samples",
+                type=NonNegativeInt,
+                default=0,
+                help="Samples of the importance-weighted bound, reported beside the bound; 0 for none.",
+            )
+            parser.add_argument(
+                "--limit", type=PositiveInt | None, default=None, help="Test on so many of the first examples; all."
+            )
+        parser.add_lightning_class_args(CollapseWatch, "collapse")
         parser.add_lightning_class_args(Examples, "examples")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
@@ -191,6 +203,11 @@ class TrainCLI(LightningCLI):
         if not self._run_dir.exists():
             runs.make(self._run_dir)
         loggers.announce(self.trainer, self._run_dir)
+
+    def before_test(self) -> None:
+        """Hand the flags of a test to what they change."""
+        self.model.importance_samples = self.config_init.test.importance_samples
+        self.datamodule.test_limit = self.config_init.test.limit
 
     def after_fit(self) -> None:
         """Say where everything is."""

@@ -7,7 +7,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from lit_vae.batch import Batch
-from lit_vae.data.dataset import SymbolDataset
+from lit_vae.data.dataset import FirstExamples, SymbolDataset
 from lit_vae.data.loading import ResumableLoader, as_is
 from lit_vae.symbols import Symbols
 
@@ -31,6 +31,8 @@ class SymbolDataModule(LightningDataModule, ABC):
             raise ValueError(f"data.init_args.batch_size counts up from 1, got {batch_size}")
         self.batch_size = batch_size
         self.num_workers = num_workers
+        self.test_limit: int | None = None
+        """How many of the first examples a test looks at; None for all."""
 
     @property
     @abstractmethod
@@ -62,6 +64,8 @@ class SymbolDataModule(LightningDataModule, ABC):
 
     def _loader(self, split: Split, shuffle: bool) -> DataLoader[Batch]:
         dataset = self.dataset(split)
+        if split == "test" and self.test_limit is not None:
+            dataset = FirstExamples(dataset, self.test_limit)
         if self.trainer is not None and self.trainer.overfit_batches > 0:  # type: ignore[attr-defined]
             # The same few batches in the same order: Lightning takes only torch's own loader for that.
             return DataLoader(dataset, self.batch_size, num_workers=self.num_workers, collate_fn=as_is)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lit_vae.batch import Batch
+from lit_vae.metrics.rows import once
 from lit_vae.objectives import Terms
 
 
@@ -27,42 +28,43 @@ class Likelihood(Metric):
     def __init__(self, layers: list[str]) -> None:
         super().__init__()
         self.layers = layers
-        self.units: list[str] = []
+        self.others: list[str] = []
         self.add_state("index", default=[], dist_reduce_fx="cat")
         self.add_state("rows", default=[], dist_reduce_fx="cat")
 
-    def update(self, batch: Batch, terms: Terms) -> None:
+    def update(self, batch: Batch, terms: Terms, weighted: Tensor | None = None) -> None:
         """Take in one batch.
 
         Args:
             batch: Says which examples, how many symbols, and the other denominators.
             terms: Their bound.
+            weighted: Their importance-weighted bound, [B], nats, where it is asked for.
         """
-        self.units = list(batch.units)
-        columns = [terms.distortion, batch.counts, *terms.kls, *batch.units.values()]
+        others = {f"unit/{name}": unit for name, unit in batch.units.items()}
+        if weighted is not None:
+            others["importance_weighted"] = weighted
+        self.others = list(others)
+        columns = [terms.distortion, batch.counts, *terms.kls, *others.values()]
         self.index.append(batch.index)
         self.rows.append(torch.stack([column.to(terms.distortion.dtype) for column in columns], 1).detach())
 
     def compute(self) -> dict[str, Tensor]:
         """Totals over the examples, [] each, float64.
 
-        ``examples``, ``symbols``, ``distortion``, ``rate``, ``nelbo``, then ``kl/NAME`` for each latent layer and
-        ``unit/NAME`` for each other denominator. Likelihoods are in nats.
+        ``examples``, ``symbols``, ``distortion``, ``rate``, ``nelbo``, then ``kl/NAME`` for each latent layer,
+        ``unit/NAME`` for each other denominator and, where it was asked for, ``importance_weighted``. Likelihoods are
+        in nats.
         """
-        index = torch.cat(self.index) if isinstance(self.index, list) else self.index
-        rows = torch.cat(self.rows) if isinstance(self.rows, list) else self.rows
-        index, order = index.cpu().sort(stable=True)
-        first = torch.ones_like(index, dtype=torch.bool)
-        first[1:] = index[1:] != index[:-1]
-        totals = rows.cpu().double()[order[first]].sum(0)
+        index, rows = once(self.index, self.rows)
+        totals = rows.double().sum(0)
         distortion, symbols = totals[:2]
-        kls, units = totals[2 : 2 + len(self.layers)], totals[2 + len(self.layers) :]
+        kls, others = totals[2 : 2 + len(self.layers)], totals[2 + len(self.layers) :]
         return {
-            "examples": first.sum().double(),
+            "examples": torch.tensor(float(len(index)), dtype=torch.float64),
             "symbols": symbols,
             "distortion": distortion,
             "rate": kls.sum(),
             "nelbo": distortion + kls.sum(),
             **{f"kl/{name}": kl for name, kl in zip(self.layers, kls, strict=True)},
-            **{f"unit/{name}": unit for name, unit in zip(self.units, units, strict=True)},
+            **dict(zip(self.others, others, strict=True)),
         }

@@ -91,3 +91,36 @@ def test_evaluation_needs_a_checkpoint(cli):
 
     assert answer.status == 2
     assert "test needs --ckpt_path RUN" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"), [("pictures", "test/importance_weighted/bits_per_dim"), ("texts", "test/importance_weighted/nll")]
+)
+def test_a_test_gives_the_importance_weighted_bound_beside_the_bound(cli, finished, name, rate):
+    answer = cli("test", "--ckpt_path", name, "--importance_samples", "4", "--limit", "10")
+
+    assert number(answer, rate) > 0
+    assert number(answer, "test/importance_weighted/nll") < number(answer, "test/nelbo") + 1.0
+    assert number(answer, "test/mutual_information_examples") == 10
+
+
+def test_the_first_examples_are_the_same_ones_in_batches_of_any_size(cli, finished):
+    few = [cli("test", "--ckpt_path", "texts", "--limit", "5", "--data.batch_size", size) for size in ("2", "5")]
+
+    numbers = [number(answer, "test/nelbo") for answer in few]
+    assert numbers[0] == pytest.approx(numbers[1], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--limit", "100000"], "--limit is from 1 to the split's"),
+        (["--limit", "0"], "limit"),
+        (["--importance_samples", "-1"], "importance_samples"),
+    ],
+)
+def test_limits_out_of_range_are_refused(cli, finished, words, message):
+    answer = cli("test", "--ckpt_path", "pictures", *words)
+
+    assert answer.status == 2
+    assert message in answer.err

@@ -1,0 +1,101 @@
+"""Whether the latent variables carry anything, said in words when they stop to."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+from torchmetrics import MeanMetric
+
+from lit_vae.batch import Batch
+from lit_vae.distributions import Gaussian
+from lit_vae.latents import Latent
+from lit_vae.metrics import AggregatePosterior
+
+CURES = (
+    "to cure it, give the KL a floor (model.objective.init_args.free_bits) or let it count later "
+    "(model.objective.init_args.kl_weight: lit_vae.objectives.Linear or Cyclical); for a vector latent, "
+    "fix the spread of the posterior means (model.backbone.init_args.posterior: lit_vae.backbones.BatchNormPosterior); "
+    "for text, weaken the decoder (model.head.init_args.word_dropout)"
+)
+
+
+class CollapseWatch(Callback):
+    """Logs mutual information and active units of the top latent layer, and names a collapse in words.
+
+    After each validation and test: ``mutual_information`` (nats), ``mutual_information_examples`` (its ceiling is the
+    log of that), ``active_units`` and ``units``. A model has collapsed where its KL is below ``nats`` in all, or, with
+    one latent layer, where fewer than a tenth of its units are active. Then the decoder models the data alone, while
+    the loss looks as good as ever.
+
+    Args:
+        nats: KL of all layers, nats per example, below which nothing is left of the latent variables; 0 for never.
+
+    Raises:
+        ValueError: If ``nats`` is negative.
+
+    Source:
+        Bowman et al., 2016, https://arxiv.org/abs/1511.06349; He et al., 2019, https://arxiv.org/abs/1901.05534.
+    """
+
+    def __init__(self, nats: float = 1.0) -> None:
+        if nats < 0:
+            raise ValueError(f"collapse.nats counts up from 0, got {nats}")
+        self.nats = nats
+        self._collapsed = False
+        self._posterior = AggregatePosterior()
+        self._rate = MeanMetric()
+        self._layers = 0
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        latents: list[Latent] = outputs["latents"]
+        self._layers = len(latents)
+        if not latents or trainer.sanity_checking:
+            return
+        for metric in (self._posterior, self._rate):
+            metric.to(pl_module.device)
+        self._rate.update(sum(latent.kl for latent in latents))
+        top = latents[0]
+        if isinstance(top.posterior, Gaussian) and top.mask is None:
+            self._posterior.update(batch.index, top.posterior, top.z)
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._report(trainer, pl_module, "val")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._report(trainer, pl_module, "test")
+
+    def _report(self, trainer: Trainer, pl_module: LightningModule, split: str) -> None:
+        if trainer.sanity_checking or not self._rate.update_called:
+            return
+        rate = float(self._rate.compute())
+        self._rate.reset()
+        words = f"the KL is {rate:.2f} nats"
+        collapsed = rate < self.nats
+        if self._posterior.update_called:
+            found = {name: float(value) for name, value in self._posterior.compute().items()}
+            self._posterior.reset()
+            found["mutual_information_examples"] = found.pop("examples")
+            pl_module.log_dict({f"{split}/{name}": value for name, value in found.items()}, rank_zero_only=False)
+            active, units = round(found["active_units"]), round(found["units"])
+            words += f", {active} of {units} units{' of the top layer' * (self._layers > 1)} are active"
+            words += f", the mutual information is {found['mutual_information']:.2f} nats"
+            collapsed |= self._layers == 1 and 10 * active < units and self.nats > 0
+        if collapsed != self._collapsed:
+            say(f"posterior collapse: {words}; {CURES}" if collapsed else f"no posterior collapse any more: {words}")
+        self._collapsed = collapsed
+
+
+@rank_zero_only
+def say(words: str) -> None:
+    """Print a line, once for all processes."""
+    print(words, flush=True)

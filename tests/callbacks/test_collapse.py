@@ -1,0 +1,65 @@
+"""A collapse of the posterior is named when it comes and when it goes."""
+
+import pytest
+import torch
+
+from lit_vae.callbacks import CollapseWatch
+
+
+@pytest.fixture
+def deaf(vae):
+    """A model whose posterior is the prior whatever it sees."""
+    with torch.no_grad():
+        for parameter in vae.backbone.posterior.parameters():
+            parameter.zero_()
+    return vae
+
+
+def test_a_collapse_is_named_with_what_to_turn(deaf, data, make_short_trainer, capsys):
+    make_short_trainer(CollapseWatch()).validate(deaf, data)
+
+    said = capsys.readouterr().out
+    assert "posterior collapse: the KL is 0.00 nats, 0 of 2 units are active, the mutual information is" in said
+    assert "model.objective.init_args.free_bits" in said
+
+
+def test_a_model_that_uses_its_latents_is_let_be(vae, data, make_short_trainer, capsys):
+    with torch.no_grad():
+        for parameter in vae.backbone.posterior.parameters():
+            parameter.copy_(3 * torch.ones_like(parameter))
+
+    make_short_trainer(CollapseWatch()).validate(vae, data)
+
+    assert "collapse" not in capsys.readouterr().out
+
+
+def test_a_collapse_is_named_once_and_its_end_too(deaf, data, make_short_trainer, capsys):
+    watch = CollapseWatch()
+    trainer = make_short_trainer(watch)
+
+    trainer.validate(deaf, data)
+    trainer.validate(deaf, data)
+    with torch.no_grad():
+        for parameter in deaf.backbone.posterior.parameters():
+            parameter.normal_()
+    trainer.validate(deaf, data)
+
+    said = capsys.readouterr().out
+    assert said.count("posterior collapse:") == 1
+    assert said.count("no posterior collapse any more") == 1
+
+
+def test_what_it_measures_is_logged(vae, data, make_short_trainer):
+    trainer = make_short_trainer(CollapseWatch(), limit_val_batches=2)
+
+    (logged,) = trainer.validate(vae, data, verbose=False)
+
+    assert logged["val/units"] == 2
+    assert logged["val/mutual_information_examples"] == 64
+    assert logged["val/active_units"] <= 2
+    assert "val/mutual_information" in logged
+
+
+def test_a_threshold_below_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"collapse\.nats counts up from 0, got -1"):
+        CollapseWatch(-1)
