@@ -13,6 +13,7 @@ from lit_vae.data.images_mnist import MNISTDataModule
 from lit_vae.data.sentences import SentencesDataModule
 from lit_vae.data.text import TextDataModule, TextDataset
 from lit_vae.data.text_blocks import BlockDataset, CharacterBlocksDataModule
+from lit_vae.data.text_datasets import HuggingFaceTextDataModule
 from lit_vae.data.text_lines import TextLinesDataModule
 from lit_vae.data.text_ptb import PennTreebankDataModule
 
@@ -24,6 +25,7 @@ __all__ = [
     "CharacterBlocksDataModule",
     "DigitsDataModule",
     "FFHQDataModule",
+    "HuggingFaceTextDataModule",
     "ImageDataModule",
     "ImageDataset",
     "ImageFolderDataModule",

@@ -5,6 +5,7 @@ has.
 """
 
 import gzip
+import json
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from lit_vae.data import (
     CIFAR10DataModule,
     DigitsDataModule,
     FFHQDataModule,
+    HuggingFaceTextDataModule,
     ImageFolderDataModule,
     ImageNetDataModule,
     MNISTDataModule,
@@ -336,6 +338,12 @@ def lines_in(root: Path) -> None:
     (root / "lines.txt").write_text("\n".join(f"{line} {i}" for i, line in enumerate(lines)), encoding="utf-8")
 
 
+def json_lines_in(root: Path) -> None:
+    """Thirty texts in JSON lines."""
+    rows = [json.dumps({"text": f"{'so ' * (i % 4)}it is {i}", "number": i}) for i in range(30)]
+    (root / "texts.jsonl").write_text("\n".join(rows), encoding="utf-8")
+
+
 def treebank_in(root: Path) -> None:
     """A few sentences in the files of the Penn Treebank."""
     for split, count in {"train": 13, "valid": 3, "test": 4}.items():
@@ -375,6 +383,9 @@ DATA_MODULES = {
     "digits": DataCase(lambda root: DigitsDataModule(batch_size=64)),
     "sentences": DataCase(lambda root: SentencesDataModule(Words(min_count=3), max_length=90, batch_size=16)),
     "text lines": DataCase(lambda root: TextLinesDataModule(str(root), Characters(), 60, batch_size=4), lines_in),
+    "hugging face": DataCase(
+        lambda root: HuggingFaceTextDataModule(str(root / "texts.jsonl"), Words(), 20, batch_size=4), json_lines_in
+    ),
     "penn treebank": DataCase(lambda root: PennTreebankDataModule(str(root), batch_size=4), treebank_in),
     "character blocks": DataCase(
         lambda root: CharacterBlocksDataModule(
