@@ -3,6 +3,7 @@
 import json
 import math
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -127,6 +128,15 @@ def test_every_published_configuration_is_packaged():
     assert {name for name in systems if not name.endswith("_small")} == set(PUBLISHED)
     references = [known.reference for known in PUBLISHED.values() if known.reference]
     assert sorted(references) == sorted(json.loads(recorded("evdvae_configs.json").read_text()))
+
+
+@EVERY
+def test_the_docs_name_it_with_its_size(name):
+    rows = (Path(__file__).parents[1] / "docs" / "published_models.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (row.split(" | ") for row in rows if f"`{name}`" in row)
+
+    known = PUBLISHED[name]
+    assert row[2:6] == [f"{known.parameters:,}", str(known.layers), str(known.batch), f"{known.steps:,}"]
 
 
 @EVERY

@@ -1,6 +1,8 @@
 """Downsampled ImageNet in the layouts that there are."""
 
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from lit_vae.data import ImageNetDataModule
 from lit_vae.data import images_imagenet as imagenet
 from lit_vae.data.images_batches import read_batch
 
+DOCS = Path(__file__).parents[2] / "docs" / "published_models.md"
 TRAIN = np.random.default_rng(0).integers(256, size=(12, 32, 32, 3), dtype=np.uint8)
 TEST = np.random.default_rng(1).integers(256, size=(4, 32, 32, 3), dtype=np.uint8)
 
@@ -114,6 +117,19 @@ def test_batches_of_another_size_are_named_with_the_key(tmp_path):
         ValueError, match=r"batch_1\.npz should hold .* 12288\] .* 64 by 64, got uint8 \[5, 3072\].*size"
     ):
         data_of(tmp_path, size=64).prepare_data()
+
+
+def test_the_docs_make_arrays_of_batches(tmp_path):
+    for number in range(1, 11):
+        np.savez(tmp_path / f"train_data_batch_{number}.npz", data=rows(TRAIN[number - 1 : number]))
+    np.savez(tmp_path / "val_data.npz", data=rows(TEST))
+    (block,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    ours = block.replace("data/imagenet", str(tmp_path)).replace("64", "32")
+
+    exec(ours, {})
+
+    assert np.array_equal(np.load(tmp_path / "imagenet32-train.npy"), TRAIN[:10])
+    assert np.array_equal(np.load(tmp_path / "imagenet32-valid.npy"), TEST)
 
 
 class Program:
