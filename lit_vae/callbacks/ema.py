@@ -82,32 +82,32 @@ class EMA(Callback):
             self._put_back(pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        weights = averaged(pl_module)
         if not self._averages and trainer.global_step >= self.start:
-            self._begin(pl_module)
+            self._begin(weights)
         self._follow(pl_module)
 
         def update(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
             if changed_weights(optimizer):
-                self._update(trainer.global_step + 1, pl_module)
+                self._update(trainer.global_step + 1, weights)
 
         self._hooks = [optimizer.register_step_post_hook(update) for optimizer in trainer.optimizers]
 
-    def _update(self, step: int, pl_module: LightningModule) -> None:
+    def _update(self, step: int, weights: dict[str, Tensor]) -> None:
         if not self._averages:
             if step >= self.start:
-                self._begin(pl_module)
+                self._begin(weights)
             return
         decay = min(self.decay, (1 + self._updates) / (10 + self._updates)) if self.warmup else self.decay
-        weights = averaged(pl_module)
         averages = list(self._averages.values())
         current = [weights[name].detach().to(average.dtype) for name, average in self._averages.items()]
         get_ema_multi_avg_fn(decay)(averages, current, self._updates)
         self._updates += 1
 
-    def _begin(self, pl_module: LightningModule) -> None:
+    def _begin(self, weights: dict[str, Tensor]) -> None:
         self._averages = {
             name: weight.detach().to(torch.promote_types(weight.dtype, torch.float32), copy=True)
-            for name, weight in averaged(pl_module).items()
+            for name, weight in weights.items()
         }
 
     def _follow(self, pl_module: LightningModule) -> None:

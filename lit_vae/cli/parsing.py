@@ -70,7 +70,7 @@ def explain(text: str, parser: ArgumentParser) -> str:
 
 def own_words(text: str) -> str:
     """What a class's constructor objected, where jsonargparse adds that nothing at all would have done as well."""
-    objections = re.findall(r"^  - (?!Expected a)(.+)$", text, re.MULTILINE)
+    objections = re.findall(r"^  - (?!Expected a|Not a valid)(.+)$", text, re.MULTILINE)
     return " ".join(objections) if "Union subtypes" in text and objections else text
 
 

@@ -6,47 +6,17 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
+from tiny import NormedConvVAE, parts
 
 from lit_vae import LitVAE
 from lit_vae.backbones import ConvVAE
 from lit_vae.callbacks import EMA, KeepLast
 from lit_vae.callbacks.ema import averaged
-from lit_vae.heads import LogisticPixelHead
-from lit_vae.objectives import ELBO
-
-
-class NormedConvVAE(ConvVAE):
-    """Batch-normalised at its end, and with a buffer that is no statistic."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.norm = torch.nn.BatchNorm1d(self.width)
-        self.register_buffer("controller", torch.zeros(()))
-
-    def top_down(self, *args):
-        features, latents = super().top_down(*args)
-        if self.training:
-            self.controller += 1
-        return self.norm(features.flatten(0, -2)).view_as(features), latents
 
 
 @pytest.fixture
-def parts(data):
-    def make(backbone=ConvVAE):
-        head = LogisticPixelHead(width=4, num_values=data.num_values, shape=data.shape, components=1)
-        built = backbone(head.embed_width, head.positions, width=4, latent=2, halvings=1)
-        return {"backbone": built, "head": head, "objective": ELBO(per="symbol")}
-
-    return make
-
-
-@pytest.fixture
-def make_vae(parts):
-    def make(backbone=ConvVAE):
-        torch.manual_seed(5)
-        return LitVAE(**parts(backbone), optimizer=partial(torch.optim.Adam, lr=0.05))
-
-    return make
+def make_vae(data):
+    return lambda backbone=ConvVAE: LitVAE(**parts(data, backbone), optimizer=partial(torch.optim.Adam, lr=0.05))
 
 
 class Watch(Callback):
@@ -163,7 +133,7 @@ def test_both_are_reported_where_asked(make_vae, data, make_short_trainer, tmp_p
 
 
 def test_a_checkpoint_is_tested_on_its_averages_and_on_its_weights_where_asked(
-    make_vae, parts, data, make_short_trainer, tmp_path
+    make_vae, data, make_short_trainer, tmp_path
 ):
     watch = Watch()
     make_short_trainer(EMA(0.9, warmup=False), KeepLast(tmp_path), watch, max_epochs=2).fit(make_vae(), data)
@@ -172,7 +142,7 @@ def test_a_checkpoint_is_tested_on_its_averages_and_on_its_weights_where_asked(
 
     (found,) = tester.test(make_vae(), data, ckpt_path=file, weights_only=True, verbose=False)
 
-    loaded = LitVAE.load_from_checkpoint(file, **parts())
+    loaded = LitVAE.load_from_checkpoint(file, **parts(data))
     assert close(flat(loaded), average(watch.trained, 0.9))
     short = {"limit_test_batches": 1}
     (averages,) = make_short_trainer(**short).test(loaded, data, verbose=False)

@@ -7,13 +7,12 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.plugins.precision import MixedPrecision
+from tiny import NormedConvVAE, parts
 
 from lit_vae import LitVAE
 from lit_vae.backbones import ConvVAE
 from lit_vae.callbacks import EMA, KeepLast, UpdateGuard
 from lit_vae.callbacks.update_guard import Tolerance
-from lit_vae.heads import LogisticPixelHead
-from lit_vae.objectives import ELBO
 from lit_vae.schedules import WarmupCosine
 
 # ---- the tolerance ----
@@ -89,18 +88,6 @@ def test_lengths_that_drift_are_admitted():
 # ---- in training ----
 
 
-class NormedConvVAE(ConvVAE):
-    """Batch-normalised at its end."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.norm = torch.nn.BatchNorm1d(self.width)
-
-    def top_down(self, *args):
-        features, latents = super().top_down(*args)
-        return self.norm(features.flatten(0, -2)).view_as(features), latents
-
-
 class Spoil(Callback):
     """Multiplies the gradient of some steps."""
 
@@ -140,18 +127,6 @@ def same(one, other):
     return len(one) == len(other) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-@pytest.fixture
-def make_vae(data):
-    def make(optimizer=None, backbone=ConvVAE):
-        torch.manual_seed(5)
-        head = LogisticPixelHead(width=4, num_values=data.num_values, shape=data.shape, components=1)
-        built = backbone(head.embed_width, head.positions, width=4, latent=2, halvings=1)
-        schedule = partial(WarmupCosine, warmup=2, decay_start=3, decay_steps=20)
-        return LitVAE(built, head, ELBO(per="symbol"), optimizer=optimizer or OPTIMIZERS["Adam"], scheduler=schedule)
-
-    return make
-
-
 OPTIMIZERS = {
     "Adam": partial(torch.optim.Adam, lr=0.01),
     "AdamW, fused": partial(torch.optim.AdamW, lr=0.01, weight_decay=0.1, fused=True),
@@ -159,6 +134,14 @@ OPTIMIZERS = {
     "RAdam": partial(torch.optim.RAdam, lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),
     "SGD": partial(torch.optim.SGD, lr=0.01, momentum=0.9, weight_decay=0.1),
 }
+
+
+@pytest.fixture
+def make_vae(data):
+    schedule = partial(WarmupCosine, warmup=2, decay_start=3, decay_steps=20)
+    return lambda optimizer=OPTIMIZERS["Adam"], backbone=ConvVAE: LitVAE(
+        **parts(data, backbone), optimizer=optimizer, scheduler=schedule
+    )
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e9])

@@ -1,0 +1,30 @@
+"""Models that train in a moment, on digits."""
+
+import torch
+
+from lit_vae.backbones import ConvVAE
+from lit_vae.heads import LogisticPixelHead
+from lit_vae.objectives import ELBO
+
+
+class NormedConvVAE(ConvVAE):
+    """Batch-normalised at its end, and with a buffer that is no statistic."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.norm = torch.nn.BatchNorm1d(self.width)
+        self.register_buffer("controller", torch.zeros(()))
+
+    def top_down(self, *args):
+        features, latents = super().top_down(*args)
+        if self.training:
+            self.controller += 1
+        return self.norm(features.flatten(0, -2)).view_as(features), latents
+
+
+def parts(data, backbone=ConvVAE):
+    """Backbone, head and objective, the same at each call."""
+    torch.manual_seed(5)
+    head = LogisticPixelHead(width=4, num_values=data.num_values, shape=data.shape, components=1)
+    built = backbone(head.embed_width, head.positions, width=4, latent=2, halvings=1)
+    return {"backbone": built, "head": head, "objective": ELBO(per="symbol")}
