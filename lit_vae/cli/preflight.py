@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ SLOTS: dict[str, type | None] = {
 
 SECTIONS = ("model", "trainer", "examples", "checkpoint")
 """Keys under which there are others."""
+
+NUMBER = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?")
+"""A value that some arguments take instead of a class, such as ``kl_weight``."""
 
 LINKED = {
     "model.backbone": {"embed_width": "the head", "shape": "the head"},
@@ -84,7 +88,7 @@ def of_flags(words: list[str], config: Config) -> Config:
                 path.append("init_args")
             path.append(key)
         if path[-1] != "help":
-            plain = not names_class(path, config) or value.startswith(("{", "["))
+            plain = not names_class(path, config) or value.startswith(("{", "[")) or NUMBER.fullmatch(value)
             changes = overlay(changes, nested(path, value if plain else {"class_path": value}))
     return changes
 

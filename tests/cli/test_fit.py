@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 
 from lit_vae import __version__, checkpoints
+from lit_vae.cli.preflight import of_flags
 
 
 def rows(run: Path, version: int = 0) -> list[dict[str, str]]:
@@ -102,6 +103,14 @@ def test_later_configs_and_flags_win(cli):
     assert model["head"]["class_path"] == "lit_vae.heads.SoftmaxPixelHead"
     assert "components" not in model["head"]["init_args"]
     assert model["objective"]["init_args"]["kl_weight"]["init_args"]["steps"] == 5
+
+
+def test_a_number_stands_where_a_config_has_a_class():
+    config = {"model": {"objective": {"class_path": "ELBO", "init_args": {"kl_weight": {"class_path": "Linear"}}}}}
+
+    changes = of_flags(["--model.objective.kl_weight", "5e-1"], config)
+
+    assert changes == {"model": {"objective": {"init_args": {"kl_weight": "5e-1"}}}}
 
 
 def test_a_packaged_config_and_overlay_train_by_name(cli):

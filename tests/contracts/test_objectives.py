@@ -6,10 +6,13 @@ import pytest
 import torch
 
 import lit_vae.objectives
-from contracts.registry import OBJECTIVES
+from contracts.registry import BACKBONES, OBJECTIVES, WIDTH, head_of
+from lit_vae import Batch, LitVAE
 from lit_vae.distributions import Gaussian
+from lit_vae.draws import from_posterior
 from lit_vae.latents import Latent, Layer
-from lit_vae.objectives import Objective
+from lit_vae.noise import StreamNoise
+from lit_vae.objectives import ELBO, Objective
 
 
 @pytest.fixture(params=OBJECTIVES.values(), ids=OBJECTIVES.keys())
@@ -60,3 +63,20 @@ def test_a_model_without_latents_has_a_loss(objective):
     assert terms.loss > 0
     assert terms.kls.shape == (0, 2)
     torch.testing.assert_close(terms.nelbo, torch.tensor([8.0, 4.0]))
+
+
+@pytest.mark.parametrize("case", BACKBONES.values(), ids=BACKBONES.keys())
+def test_every_backbone_learns_under_it_and_reports_the_same_bound(case, objective):
+    backbone = case.build()
+    vae = LitVAE(backbone, head_of(backbone, case.positions), objective)
+    x = torch.randint(4, [2, 5] if case.is_text else [2, WIDTH, *case.positions])
+    distribution, latents = vae(Batch(x, None, torch.arange(2)), from_posterior, StreamNoise(0))
+    inputs = distribution.log_prob(x), latents, torch.tensor([3, 5])
+
+    terms = objective(*inputs, step=5)
+    terms.loss.backward()
+
+    torch.testing.assert_close(terms.nelbo, ELBO("symbol")(*inputs, step=5).nelbo)
+    gradients = [parameter.grad for parameter in backbone.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
