@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 
 class Bottleneck(nn.Module):
@@ -40,8 +41,30 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, outputs, H, W] from [B, inputs, H, W]."""
-        y = self.narrow(self.activation(x))
+        y = self.of_active(self.activation(x))
+        return x + y if self.residual else y
+
+    def of_active(self, *parts: Tensor) -> Tensor:
+        """The same of what the activation has been applied to, and without adding it, [B, outputs, H, W].
+
+        Args:
+            parts: Side by side they are what comes in, [B, inputs_i, H, W]; they are not copied into one.
+        """
+        weights = self.narrow.weight.split([part.shape[1] for part in parts], 1)
+        y = pointwise(parts[0], weights[0], self.narrow.bias)
+        for part, weight in zip(parts[1:], weights[1:], strict=True):
+            y = y + pointwise(part, weight, None)
         y = self.first(self.activation(y))
         y = self.second(self.activation(y))
-        y = self.widen(self.activation(y))
-        return x + y if self.residual else y
+        return pointwise(self.activation(y), self.widen.weight, self.widen.bias)
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A convolution of single positions, [B, outputs, H, W], as the matrix product that it is where channels lie last.
+
+    Args:
+        x: [B, inputs, H, W].
+        weight: [outputs, inputs, 1, 1].
+        bias: [outputs].
+    """
+    return linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
@@ -16,6 +15,7 @@ from lit_vae.backbones.hierarchy import (
     Levels,
     Margin,
     Upsample,
+    channels_first,
     descend,
     gaussian,
     learned_bias,
@@ -144,9 +144,9 @@ class EfficientVDVAE(Backbone):
         return self.levels.layers(self.margin.around(shape))
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:
-        """What each latent layer sees: the skip of its level, [B, width, H_l, W_l], top first."""
+        """What each latent layer sees: the skip of its level, activated, [B, width, H_l, W_l], top first."""
         self.layers(features.shape[1:-1])
-        x = self.read(self.margin.add(features.movedim(-1, 1)))
+        x = self.read(self.margin.add(channels_first(features)))
         skips: list[Tensor] = []
         for level in self.encoder:
             x, skip = run(level, x, recompute=self.recompute)
@@ -192,9 +192,9 @@ class Level(nn.Module):
             self.pool.extend([glorot(nn.Conv2d(width, out_width, stride, stride)), nn.LeakyReLU(SLOPE)])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What enters the next level, [B, out_width, H / stride, W / stride], and the skip, [B, width, H, W]."""
+        """What the next level reads, [B, out_width, H / stride, W / stride], and the active skip, [B, width, H, W]."""
         x = self.cells(x)
-        return self.pool(x), self.skip(x)
+        return self.pool(x), silu(self.skip(x))
 
 
 class EfficientBlock(AddingBlock):
@@ -235,11 +235,12 @@ class EfficientBlock(AddingBlock):
         self.to_prior = glorot(nn.Conv2d(width, 2 * latent, 1))
 
     def propose(self, state: Tensor, seen: Tensor | None) -> tuple[Tensor, Gaussian, Gaussian | None]:
-        features, hidden = self.prior(state).chunk(2, 1)
+        active = silu(state)
+        features, hidden = self.prior.of_active(active).chunk(2, 1)
         prior = gaussian(self.to_prior(hidden), self.link)
         if seen is None:
             return state + features, prior, None
-        posterior = gaussian(self.to_posterior(self.posterior(torch.cat([state, seen], 1))), self.link)
+        posterior = gaussian(self.to_posterior(self.posterior.of_active(active, seen)), self.link)
         if self.residual:
             posterior = Gaussian(posterior.loc + prior.loc, posterior.log_scale + prior.log_scale)
         return state + features, prior, posterior

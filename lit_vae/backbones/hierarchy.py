@@ -57,6 +57,11 @@ class Levels:
         return size[0] // factor, size[1] // factor
 
 
+def channels_first(features: Tensor) -> Tensor:
+    """[B, width, H, W] from [B, H, W, width], where it stays last in memory, as convolutions are fastest."""
+    return features.movedim(-1, 1).contiguous(memory_format=torch.channels_last)
+
+
 @dataclass(frozen=True)
 class Margin:
     """What a network adds around a picture, and takes away in the end: 2 makes 28x28 into 32x32.
@@ -163,6 +168,7 @@ class Upsample(nn.Module):
             state = self.change(state)
         height, breadth = state.shape[2] * self.factor, state.shape[3] * self.factor
         state = interpolate(fit_channels(state, self.width), (height, breadth), mode="nearest-exact")
+        state = state.contiguous(memory_format=torch.channels_last)  # which a single position does not tell
         return state if self.bias is None else state + self.bias((height, breadth))
 
 

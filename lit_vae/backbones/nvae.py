@@ -8,7 +8,7 @@ from torch.nn.functional import elu
 
 from lit_vae.backbones.base import Backbone
 from lit_vae.backbones.convolutions import picture_size
-from lit_vae.backbones.hierarchy import BiasMaps, LatentBlock, Levels, Margin, descend, run, top_bias
+from lit_vae.backbones.hierarchy import BiasMaps, LatentBlock, Levels, Margin, channels_first, descend, run, top_bias
 from lit_vae.backbones.notation import parse_whole_runs
 from lit_vae.backbones.nvae_cells import NormedConv2d, decoder_cell, encoder_cell
 from lit_vae.backbones.nvae_flow import VolumePreservingFlow
@@ -143,7 +143,7 @@ class NVAE(Backbone):
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:
         """What each latent layer sees, [B, width, H_l, W_l], top first."""
         self.layers(features.shape[1:-1])
-        x = self.read(self.margin.add(features.movedim(-1, 1)))
+        x = self.read(self.margin.add(channels_first(features)))
         for cell in self.enter:
             x = run(cell, x, recompute=self.recompute)
         seen: list[Tensor] = []

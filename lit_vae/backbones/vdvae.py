@@ -15,6 +15,7 @@ from lit_vae.backbones.hierarchy import (
     BiasMaps,
     Levels,
     Upsample,
+    channels_first,
     descend,
     fit_channels,
     gaussian,
@@ -120,15 +121,16 @@ class VDVAE(Backbone):
         return self.levels.layers(shape)
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:
-        """What each latent layer sees: the last activation at its resolution, [B, width, H_l, W_l], top first."""
+        """What each latent layer sees: the last state at its resolution, activated, [B, width, H_l, W_l], top first."""
         self.layers(features.shape[1:-1])
-        x = self.read(((features - self.input_mean) / self.input_std).movedim(-1, 1))
+        x = self.read(channels_first((features - self.input_mean) / self.input_std))
         seen = {self.reads[-1]: x}
         for block in self.encoder:
             assert isinstance(block, EncoderBlock)
             x = run(block, x, recompute=self.recompute)
             seen[block.leads_to] = x
-        return [seen[level] for level in self.reads]
+        active = {level: gelu(state) for level, state in seen.items()}
+        return [active[level] for level in self.reads]
 
     def top_down(
         self,
@@ -194,8 +196,9 @@ class VeryDeepBlock(AddingBlock):
         self.prior = cell(width, middle, 2 * latent + width, kernel_size, 0.0)
 
     def propose(self, state: Tensor, seen: Tensor | None) -> tuple[Tensor, Gaussian, Gaussian | None]:
-        parameters, features = self.prior(state).split(self.parts, 1)
-        posterior = None if seen is None else gaussian(self.posterior(torch.cat([state, seen], 1)), LINK)
+        active = gelu(state)
+        parameters, features = self.prior.of_active(active).split(self.parts, 1)
+        posterior = None if seen is None else gaussian(self.posterior.of_active(active, seen), LINK)
         return state + features, gaussian(parameters, LINK), posterior
 
 
