@@ -184,6 +184,8 @@ def most_informative(information: Sequence[Tensor], part: float) -> list[Tensor]
     """
     if not 0 < part <= 1:
         raise ValueError(f"--keep is the part of the latent variables that is kept, above 0 and at most 1, got {part}")
+    if not information:
+        return []
     pooled = torch.cat([nats.flatten() for nats in information])
     kept = torch.zeros_like(pooled, dtype=torch.bool)
     kept[pooled.topk(math.ceil(part * len(pooled) - 1e-9)).indices] = True

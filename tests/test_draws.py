@@ -86,7 +86,7 @@ def test_a_temperature_of_a_resolution_is_that_of_the_draws_there(prior, noise):
 
 
 def test_a_temperature_of_no_layer_is_refused_with_near_misses():
-    with pytest.raises(ValueError, match="--temperature names '4x5'.*1x1, 4x4; near misses: 4x4"):
+    with pytest.raises(ValueError, match=r"--temperature names '4x5'.*1x1, 4x4; near misses: 4x4"):
         check_temperature({"4x5": 0.8}, LAYERS)
     with pytest.raises(ValueError, match="counts up from 0, got -1: change --temperature"):
         FromPrior({"4x4": -1})
@@ -136,5 +136,5 @@ def test_the_most_informative_variables_of_all_layers_are_kept(part, expected):
 
 @pytest.mark.parametrize("part", [0.0, 1.1, 3.0, math.nan])
 def test_a_part_that_is_none_is_refused_with_its_flag(part):
-    with pytest.raises(ValueError, match="--keep is the part.*above 0 and at most 1"):
+    with pytest.raises(ValueError, match=r"--keep is the part.*above 0 and at most 1"):
         most_informative([torch.ones(3)], part)

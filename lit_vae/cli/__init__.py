@@ -18,6 +18,13 @@ VERBS = {
         "a run from a checkpoint of VDVAE, Efficient-VDVAE or NVAE: FILE --from vdvae --out RUN",
         "lit_vae.cli.importing:import_checkpoint",
     ),
+    "encode": ("the latents of examples to a file, and their size: --ckpt_path RUN", "lit_vae.cli.latents:encode"),
+    "decode": ("what latents decode to: --ckpt_path RUN --latents FILE", "lit_vae.cli.latents:decode"),
+    "interpolate": (
+        "what lies between examples: --ckpt_path RUN, or for texts --from TEXT --to TEXT",
+        "lit_vae.cli.latents_walks:interpolate",
+    ),
+    "traverse": ("what latent variables do: --ckpt_path RUN", "lit_vae.cli.latents_walks:traverse"),
     "heads": ("the decoder heads: data, numbers, unit, when to use which", "lit_vae.cli.heads:show"),
     "configs": ("the packaged configs, with a line on each", "lit_vae.cli.configs:show"),
 }

@@ -2,142 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+import torch
+from torch import Tensor
 
-import yaml
-from jsonargparse import ArgumentParser
-
-from lit_vae import checkpoints
-from lit_vae.cli import preflight
-from lit_vae.cli.parsing import parse
-from lit_vae.cli.quiet import quieten
-from lit_vae.cli.words import take
+from lit_vae.batch import Batch
+from lit_vae.cli.call import call, data_of
+from lit_vae.cli.output import deliver, target
 from lit_vae.data import Split, SymbolDataModule
 from lit_vae.decoding import Decoding
-from lit_vae.files import replacing
-from lit_vae.rendering import Rendering
+from lit_vae.draws import FromPrior, Masked, TopLayers, check_temperature, most_informative, posterior_mean
+from lit_vae.latents import Draw
 from lit_vae.vae import LitVAE
+
+MEASURED = 128
+"""Most examples of the validation split over which the information of latent variables is measured."""
 
 
 def sample(words: list[str]) -> None:
-    """Draw from a model's prior and write a file."""
-    call("sample", write_samples, words)
+    """Draw from a model's prior."""
+    call("sample", show_samples, words)
 
 
 def reconstruct(words: list[str]) -> None:
-    """Write examples beside their reconstructions to a file."""
-    _, ckpt_paths = take(words, "--ckpt_path")
-    data = None
-    if ckpt_paths:
-        text = checkpoints.config(checkpoints.find(ckpt_paths[-1], "best"))
-        if text is None:
-            raise ValueError(f"--ckpt_path {ckpt_paths[-1]} was built in Python: it names no data to reconstruct")
-        data = yaml.safe_load(text)["data"]
-    call("reconstruct", write_reconstructions, words, data)
+    """Show examples beside their reconstructions."""
+    call("reconstruct", show_reconstructions, words, data_of(words))
 
 
-def call(verb: str, function: Callable[..., None], words: list[str], data: dict[str, Any] | None = None) -> None:
-    """Parse the words after a verb into the arguments of its function, and call it.
-
-    Args:
-        verb: The verb.
-        function: Its arguments are the verb's flags.
-        words: What the user said.
-        data: The data module, class path and arguments, that the flags ``--data`` change.
-    """
-    quieten()
-    parser = ArgumentParser(
-        prog=f"python -m lit_vae {verb}", exit_on_error=False, allow_abbrev=False, description=function.__doc__
-    )
-    parser.add_function_arguments(function, skip={"data", "overwrite"})
-    parser.add_argument("--overwrite", action="store_true", help="Replace an existing file.")
-    if data is not None:
-        parser.add_subclass_arguments(SymbolDataModule, "data", required=True)
-        parser.set_defaults(data=data)
-        preflight.check_flags(words, {"data": data})
-    parsed = parser.instantiate(parse(parser, words))
-    function(**parsed.as_dict())
-
-
-def write_samples(
+def show_samples(
     ckpt_path: str,
     out: str | None = None,
     num: int = 64,
-    temperature: float = 1.0,
+    temperature: float | dict[str, float] = 1.0,
     head_temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    beams: int | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    json: bool = False,
 ) -> None:
-    """Draw from a model's prior and write one picture grid, or one text file.
+    """Draw from a model's prior: one picture grid, or texts on the screen.
 
     Args:
         ckpt_path: A run directory, whose best checkpoint is taken, or a checkpoint.
-        out: The file to write: .png for pictures, .txt for texts; samples.png or samples.txt unless named.
+        out: The file to write, .png for pictures, .txt for texts; unless named, pictures go to samples.png and texts to
+            the screen.
         num: How many.
-        temperature: Multiplies the standard deviation of the prior; below 1 is more typical and less varied.
+        temperature: Multiplies the standard deviation of the prior; below 1 is more typical and less varied. A number,
+            or one for each latent layer or resolution that is named: '{4x4: 0.8, others: 1}'.
         head_temperature: Of the decoder's distribution; 0 is greedy.
+        top_k: For texts: choose only among so many most probable tokens.
+        top_p: For texts: choose only among the most probable tokens whose mass reaches this.
+        beams: For texts: search for the most probable text, keeping so many.
         seed: Other seeds, other samples.
         overwrite: Replace an existing file.
+        json: Print for a machine.
     """
     vae = LitVAE.load_from_checkpoint(ckpt_path)
     if num < 1:
         raise ValueError(f"--num counts up from 1, got {num}")
-    path = free_path(out, f"samples{vae.symbols.suffix}", overwrite)
-    write(vae.sample(num, temperature, Decoding(head_temperature), seed), path)
+    path = target(out, "samples", vae.symbols.suffix, overwrite)
+    decoding = Decoding(head_temperature, top_k, top_p, beams)
+    deliver(vae.sample(num, temperature, decoding, seed), path, json)
 
 
-def write_reconstructions(
+def show_reconstructions(
     ckpt_path: str,
     data: SymbolDataModule,
     out: str | None = None,
-    num: int = 32,
+    num: int | None = None,
     split: Split = "test",
+    layers: int | None = None,
+    keep: float | None = None,
+    temperature: float | dict[str, float] = 0.0,
+    seed: int = 0,
     overwrite: bool = False,
+    json: bool = False,
 ) -> None:
-    """Write examples beside their reconstructions: the posterior's mean, decoded greedily.
+    """Show examples beside their reconstructions: the posterior's mean, decoded greedily.
+
+    With --layers or --keep, beside what a part of the latent variables tells; the prior gives the others.
 
     Args:
         ckpt_path: A run directory, whose best checkpoint is taken, or a checkpoint.
         data: Where the examples come from; the run's own unless changed with --data.
-        out: The file to write: .png for pictures, .txt for texts; reconstructions.png or .txt unless named.
-        num: How many, from the start of the split.
+        out: The file to write, .png for pictures, .txt for texts; unless named, pictures go to reconstructions.png and
+            texts to the screen.
+        num: How many, from the start of the split; unset, all, but at most 32.
         split: train, val or test.
+        layers: Take only so many latent layers, from the top, from the example.
+        keep: Take only this part of the latent variables, in (0, 1], from the example: those whose KL is largest on
+            average over the validation split (its first 128 examples).
+        temperature: Of the prior that the others are drawn from; 0 takes its mean. As of sample.
+        seed: Of what is drawn from the prior.
         overwrite: Replace an existing file.
+        json: Print for a machine.
     """
     vae = LitVAE.load_from_checkpoint(ckpt_path)
-    vae.learn(data.symbols)
-    dataset = data.dataset(split)
-    if not 1 <= num <= len(dataset):
-        raise ValueError(f"--num is from 1 to the {len(dataset)} examples of --split {split}, got {num}")
-    path = free_path(out, f"reconstructions{vae.symbols.suffix}", overwrite)
-    write(vae.reconstruct(dataset.__getitems__(list(range(num)))), path)
+    batch = examples(vae, data, split, num, 32)
+    path = target(out, "reconstructions", vae.symbols.suffix, overwrite)
+    prior = FromPrior(temperature)
+    check_temperature(temperature, vae.layers())
+    draw: Draw = posterior_mean
+    if keep is not None:
+        draw = Masked(most_informative(information(vae, data), keep), draw, prior)
+    if layers is not None:
+        check_layers(layers, vae)
+        draw = TopLayers(layers, draw, prior)
+    deliver(vae.reconstruct(batch, draw, seed), path, json)
 
 
-def free_path(out: str | None, default: str, overwrite: bool) -> Path:
-    """Where to write.
+def examples(vae: LitVAE, data: SymbolDataModule, split: Split, num: int | None, most: int) -> Batch:
+    """The first examples of a split.
 
     Args:
-        out: The user's choice; None for the default.
-        default: A name whose suffix says what the file will hold.
-        overwrite: Whether an existing file may go.
+        vae: The model that reads them.
+        data: Where they come from.
+        split: train, val or test.
+        num: How many; None for all, but at most ``most``.
+        most: See there.
 
     Raises:
-        FileExistsError: If there is one and it may not.
-        ValueError: If the suffix is another.
+        ValueError: If there are not so many, or the model was trained on other data.
     """
-    path = Path(out or default)
-    if path.suffix != Path(default).suffix:
-        raise ValueError(f"--out {path}: this model writes {Path(default).suffix} files")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"--out {path} exists: choose another, or say --overwrite; nothing was changed")
-    return path
+    vae.learn(data.symbols)
+    dataset = data.dataset(split)
+    num = min(most, len(dataset)) if num is None else num
+    if not 1 <= num <= len(dataset):
+        raise ValueError(f"--num is from 1 to the {len(dataset)} examples of --split {split}, got {num}")
+    return dataset.__getitems__(list(range(num)))
 
 
-def write(rendering: Rendering, path: Path) -> None:
-    """Save a rendering and say where."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
-        rendering.save(file)
-    print(f"wrote {path}")
+def information(vae: LitVAE, data: SymbolDataModule) -> list[Tensor]:
+    """Mean KL of each latent variable over the validation split, [z] of each layer, nats."""
+    dataset = data.dataset("val")
+    numbers = torch.arange(min(MEASURED, len(dataset))).split(64)
+    return vae.information(dataset.__getitems__(some.tolist()) for some in numbers)
+
+
+def check_layers(count: int, vae: LitVAE) -> None:
+    """Refuse a number of layers that the model does not have.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    layers = vae.layers()
+    if not 0 <= count <= len(layers):
+        names = f": {', '.join(layer.name for layer in layers)}" if len(layers) <= 12 else ""
+        raise ValueError(f"--layers is from 0 to the {len(layers)} latent layers of the model{names}; got {count}")

@@ -30,7 +30,10 @@ def test_the_version_is_said(cli):
     assert cli("--version").out == f"{__version__}\n"
 
 
-@pytest.mark.parametrize("verb", ["fit", "validate", "test", "sample", "reconstruct"])
+SHOWING = ["sample", "reconstruct", "encode", "decode", "interpolate", "traverse"]
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", *SHOWING])
 def test_each_verb_lists_its_arguments(capsys, verb):
     with pytest.raises(SystemExit) as end:
         main([verb, "--help"])

@@ -1,4 +1,6 @@
-"""sample and reconstruct: pictures for pictures, text files for texts."""
+"""sample and reconstruct: pictures for pictures, lines on the screen or in a file for texts."""
+
+import json
 
 import pytest
 from PIL import Image
@@ -19,15 +21,61 @@ def test_pictures_become_one_picture(cli, finished, verb):
     assert min(size("shown.png")) > 3 * 8
 
 
-def test_texts_become_lines(cli, finished):
-    cli("sample", "--ckpt_path", "texts", "--num", "5", "--temperature", "0.8")
-    cli("reconstruct", "--ckpt_path", "texts", "--num", "3")
+def test_texts_are_printed(cli, finished):
+    before = sorted(finished.rglob("*"))
 
-    assert len((finished / "samples.txt").read_text(encoding="utf-8").splitlines()) == 5
-    lines = (finished / "reconstructions.txt").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 6
-    assert all(" times " in line for line in lines[::2])
-    assert all(line.startswith("->") for line in lines[1::2])
+    samples = cli("sample", "--ckpt_path", "texts", "--num", "5", "--temperature", "0.8")
+    pairs = cli("reconstruct", "--ckpt_path", "texts", "--num", "3").out.splitlines()
+
+    assert (samples.status, len(samples.out.splitlines()), samples.err) == (0, 5, "")
+    assert len(pairs) == 6
+    assert all(" times " in line for line in pairs[::2])
+    assert all(line.startswith("->") for line in pairs[1::2])
+    assert sorted(finished.rglob("*")) == before
+
+
+@pytest.mark.parametrize("verb", ["sample", "reconstruct"])
+def test_texts_go_to_a_file_where_one_is_named(cli, finished, verb):
+    printed = cli(verb, "--ckpt_path", "texts", "--num", "3").out
+
+    answer = cli(verb, "--ckpt_path", "texts", "--num", "3", "--out", "shown.txt")
+
+    assert answer.out == "wrote shown.txt\n"
+    assert (finished / "shown.txt").read_text(encoding="utf-8") == printed
+
+
+def test_a_machine_reads_one_object(cli, finished):
+    lines = cli("sample", "--ckpt_path", "texts", "--num", "2").out.splitlines()
+
+    texts, pairs, pictures = (
+        json.loads(cli(verb, "--ckpt_path", name, "--num", "2", "--json").out)
+        for verb, name in [("sample", "texts"), ("reconstruct", "texts"), ("sample", "pictures")]
+    )
+
+    assert texts == {"file": None, "examples": [{"text": line} for line in lines]}
+    assert [set(example) for example in pairs["examples"]] == [{"original", "reconstruction"}] * 2
+    assert pictures == {"file": "samples.png", "examples": [{"row": 0, "column": 0}, {"row": 0, "column": 1}]}
+
+
+def test_a_temperature_may_be_a_layers_own(cli, finished):
+    def sample(temperature):
+        words = ["sample", "--ckpt_path", "pictures", "--num", "4", "--temperature", temperature, "--overwrite"]
+        assert cli(*words).status == 0
+        return (finished / "samples.png").read_bytes()
+
+    assert sample("{z: 0.5}") == sample("0.5") != sample("{z: 1.5}")
+
+
+def test_a_reconstruction_may_take_a_part_of_the_latent_variables(cli, finished):
+    def reconstruct(*words):
+        words = ["--num", "6", "--temperature", "50", "--overwrite", *words]
+        assert cli("reconstruct", "--ckpt_path", "pictures", *words).status == 0
+        return (finished / "reconstructions.png").read_bytes()
+
+    whole, nothing, half = reconstruct(), reconstruct("--layers", "0"), reconstruct("--keep", "0.5")
+
+    assert reconstruct("--layers", "1", "--keep", "1.0") == whole
+    assert len({whole, nothing, half, reconstruct("--layers", "0", "--seed", "1")}) == 4
 
 
 def test_texts_are_sampled_when_the_data_is_gone(cli, finished):
@@ -102,6 +150,11 @@ def test_an_existing_file_is_replaced_only_if_asked(cli, finished, verb):
         (["sample", "--ckpt_path", "texts", "--num", "0"], "--num counts up from 1, got 0"),
         (["sample", "--ckpt_path", "texts", "--num", "few"], "num: expected int, got few"),
         (["sample", "--ckpt_path", "texts", "--temperature", "-1"], "change --temperature"),
+        (["sample", "--ckpt_path", "texts", "--temperature", "{y: 1}"], "--temperature names 'y', but"),
+        (["sample", "--ckpt_path", "texts", "--top_k", "0"], "change --top_k"),
+        (["sample", "--ckpt_path", "pictures", "--top_k", "2"], "pictures take --head_temperature alone"),
+        (["reconstruct", "--ckpt_path", "pictures", "--layers", "2"], "--layers is from 0 to the 1 latent layers"),
+        (["reconstruct", "--ckpt_path", "pictures", "--keep", "3"], "--keep is the part of the latent variables"),
         (["sample", "--ckpt_path", "texts", "--head_temperature", "-1"], "change --head_temperature"),
         (["sample", "--ckpt_path", "texts", "--number", "1"], "number is no key here; near misses: num"),
         (["sample"], "missing: --ckpt_path"),

@@ -1,0 +1,73 @@
+"""A verb that is a function: its flags are the function's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from lit_vae import checkpoints
+from lit_vae.cli import preflight
+from lit_vae.cli.parsing import parse
+from lit_vae.cli.quiet import quieten
+from lit_vae.cli.words import take
+from lit_vae.data import SymbolDataModule
+
+SWITCHES = {
+    "overwrite": "Replace an existing file.",
+    "json": "Print for a machine: one JSON object.",
+}
+"""Flags without a value, and their help."""
+
+
+def call(
+    verb: str,
+    function: Callable[..., None],
+    words: list[str],
+    data: dict[str, Any] | None = None,
+    renamed: Mapping[str, tuple[str, str]] | None = None,
+) -> None:
+    """Parse the words after a verb into the arguments of its function, and call it.
+
+    Args:
+        verb: The verb.
+        function: Its arguments are the verb's flags, those of :data:`SWITCHES` without a value.
+        words: What the user said.
+        data: The data module, class path and arguments, that the flags ``--data`` change.
+        renamed: Arguments, texts or None, whose flags are called otherwise, as Python has a word of its own there: the
+            flag and its help.
+    """
+    quieten()
+    parser = ArgumentParser(
+        prog=f"python -m lit_vae {verb}", exit_on_error=False, allow_abbrev=False, description=function.__doc__
+    )
+    renamed = renamed or {}
+    parser.add_function_arguments(function, skip={"data", *SWITCHES, *renamed})
+    for name, (flag, line) in renamed.items():
+        parser.add_argument(flag, dest=name, type=str | None, default=None, help=line)
+    for name, line in SWITCHES.items():
+        parser.add_argument(f"--{name}", action="store_true", help=line)
+    if data is not None:
+        parser.add_subclass_arguments(SymbolDataModule, "data", required=True)
+        parser.set_defaults(data=data)
+        preflight.check_flags(words, {"data": data})
+    parsed = parser.instantiate(parse(parser, words))
+    function(**parsed.as_dict())
+
+
+def data_of(words: list[str]) -> dict[str, Any] | None:
+    """The data module of the run that the words name, class path and arguments; None where they name none.
+
+    Raises:
+        ValueError: If the run has no config.
+    """
+    _, ckpt_paths = take(words, "--ckpt_path")
+    if not ckpt_paths:
+        return None
+    text = checkpoints.config(checkpoints.find(ckpt_paths[-1], "best"))
+    if text is None:
+        raise ValueError(f"--ckpt_path {ckpt_paths[-1]} was built in Python: it names no data to read examples from")
+    data: dict[str, Any] = yaml.safe_load(text)["data"]
+    return data

@@ -1,0 +1,104 @@
+"""encode and decode: latents to a file, and back to pictures and texts."""
+
+import json
+
+import pytest
+
+from lit_vae.latent_stack import LatentStack
+
+
+@pytest.fixture
+def encoded(cli, finished):
+    """The folder of finished runs, and of latents of both."""
+    for name in ("pictures", "texts"):
+        words = ["encode", "--ckpt_path", name, "--num", "5", "--out", f"{name}.pt"]
+        assert cli(*words).status == 0
+    return finished
+
+
+@pytest.mark.parametrize("name", ["pictures", "texts"])
+def test_latents_are_written_and_their_size_is_printed(cli, finished, name):
+    answer = cli("encode", "--ckpt_path", name, "--num", "5")
+
+    stack = LatentStack.load(finished / "latents.pt")
+    assert (answer.status, answer.err, len(stack)) == (0, "", 5)
+    head, layer, total, last = answer.out.splitlines()
+    assert head.split() == ["layer", "variables", "nats", "bits"]
+    assert layer.split() == ["z", "2", f"{stack.nats.mean():.3f}", f"{stack.bits.mean():.3f}"]
+    assert total.split()[0] == "total"
+    assert last.startswith("wrote latents.pt: 5 examples; decode them with: ")
+
+
+def test_a_machine_reads_the_sizes(cli, finished):
+    report = json.loads(cli("encode", "--ckpt_path", "texts", "--num", "3", "--json").out)
+
+    assert (report["file"], report["examples"]) == ("latents.pt", 3)
+    assert [layer["layer"] for layer in report["layers"]] == ["z", "total"]
+
+
+def test_latents_decode_to_the_reconstructions(cli, encoded):
+    pairs = cli("reconstruct", "--ckpt_path", "texts", "--num", "5", "--json").out
+
+    texts = cli("decode", "--ckpt_path", "texts", "--latents", "texts.pt", "--json").out
+
+    shown = [example["text"] for example in json.loads(texts)["examples"]]
+    assert shown == [example["reconstruction"] for example in json.loads(pairs)["examples"]]
+
+
+def test_pictures_decode_to_a_grid_all_or_a_part_of_their_variables(cli, encoded):
+    def decode(*words):
+        words = ["--latents", "pictures.pt", "--temperature", "50", "--overwrite", *words]
+        answer = cli("decode", "--ckpt_path", "pictures", *words)
+        assert (answer.status, answer.out) == (0, "wrote decoded.png\n")
+        return (encoded / "decoded.png").read_bytes()
+
+    whole, half, nothing = decode(), decode("--keep", "0.5"), decode("--layers", "0")
+
+    assert len({whole, half, nothing}) == 3
+    assert decode("--layers", "0", "--keep", "1.0") == nothing
+    assert decode("--layers", "1", "--keep", "1.0") == whole
+
+
+def test_a_sample_of_the_posterior_is_another_z_for_another_seed(cli, finished):
+    def first(*words):
+        assert cli("encode", "--ckpt_path", "pictures", "--num", "2", "--overwrite", *words).status == 0
+        return LatentStack.load(finished / "latents.pt").layers[0].z.tolist()
+
+    mean, sample = first(), first("--z", "sample")
+
+    assert mean == first("--seed", "1")
+    assert sample == first("--z", "sample", "--seed", "0") != first("--z", "sample", "--seed", "1")
+    assert sample != mean
+
+
+def test_only_the_top_layers_are_kept_if_asked(cli, finished):
+    cli("encode", "--ckpt_path", "pictures", "--num", "2", "--layers", "0")
+
+    assert LatentStack.load(finished / "latents.pt").layers == ()
+    assert cli("decode", "--ckpt_path", "pictures", "--latents", "latents.pt", "--keep", "1.0").status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["encode"], "missing: --ckpt_path"),
+        (["encode", "--ckpt_path", "texts", "--out", "latents.txt"], "--out latents.txt: this model writes .pt files"),
+        (["encode", "--ckpt_path", "texts", "--num", "0"], "--num is from 1 to the 10 examples"),
+        (["encode", "--ckpt_path", "texts", "--layers", "3"], "--layers is from 0 to the 1 latent layers"),
+        (["encode", "--ckpt_path", "texts", "--out", "pictures.pt"], "--out pictures.pt exists"),
+        (["decode", "--ckpt_path", "texts"], "missing: --latents"),
+        (["decode", "--ckpt_path", "texts", "--latents", "no.pt"], "No such file or directory: no.pt"),
+        (["decode", "--ckpt_path", "texts", "--latents", "texts.txt"], "texts.txt is no file of latents"),
+        (["decode", "--ckpt_path", "texts", "--latents", "pictures.pt"], "these latents are another model's"),
+        (["decode", "--ckpt_path", "texts", "--latents", "texts.pt", "--out", "x.png"], "this model writes .txt files"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_is_refused(cli, encoded, words, reason):
+    before = sorted(encoded.rglob("*"))
+
+    answer = cli(*words)
+
+    assert answer.status == 2
+    assert reason in answer.err
+    assert sorted(encoded.rglob("*")) == before
