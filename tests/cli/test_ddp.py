@@ -21,9 +21,16 @@ def run(cli, *words) -> None:
     assert (process.returncode, err) == (0, "")
 
 
+STEERED = [
+    *("--model.objective.kl_weight", "lit_vae.objectives.TargetKL"),
+    *("--model.objective.kl_weight.nats", "2.0", "--model.objective.kl_weight.least", "0.5"),
+]
+"""A weight of the KL that the processes set together."""
+
+
 def train(cli, name: str):
     """Train with two processes, and return the one run directory that they made."""
-    run(cli, "fit", "--config", f"{name}.yaml", "--trainer.limit_train_batches", "2", *TWO)
+    run(cli, "fit", "--config", f"{name}.yaml", "--trainer.limit_train_batches", "2", *STEERED, *TWO)
     (made,) = (cli.folder / "runs").iterdir()
     return made
 
