@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-SCRATCH_BYTES = 2**27
+SCRATCH_BYTES = 2**26
 """For the logits of some tokens at a time. Less saves memory, but each time adds to the table's whole gradient."""
 
 
