@@ -34,8 +34,8 @@ from lit_vae.draws import (
     posterior_mean,
 )
 from lit_vae.heads import DecoderHead
-from lit_vae.latent_stack import LatentStack
 from lit_vae.importance import importance_weighted_nll
+from lit_vae.latent_stack import LatentStack
 from lit_vae.latents import Draw, Latent, Layer
 from lit_vae.metrics import Likelihood
 from lit_vae.noise import IndexedNoise, Noise, StreamNoise, stream_seed
@@ -83,6 +83,7 @@ class LitVAE(LightningModule):
         self._make_optimizer = optimizer
         self._make_scheduler = scheduler
         self._symbols: Symbols | None = None
+        self._under: tuple[Objective | None, int] = (None, 0)
         self.importance_samples = 0
         """How many samples a test's importance-weighted bound has; 0 for none."""
         self._seed = 0
@@ -141,6 +142,15 @@ class LitVAE(LightningModule):
         features, latents = self.backbone.top_down(context, shape, draw, tensors, positions)
         return self.head(features, mask), latents
 
+    def train_under(self, objective: Objective | None, since: int) -> None:
+        """Train under another objective for now; evaluations keep to the model's own.
+
+        Args:
+            objective: Which; None for the model's own.
+            since: Optimizer steps at which the schedules of the objective begin.
+        """
+        self._under = (objective, since)  # in a tuple: no part of the model, nor of its checkpoints
+
     def terms(self, batch: Batch, noise: Noise) -> Terms:
         """The bound of a batch, z drawn from the posterior."""
         distribution, latents = self(batch, from_posterior, noise)
@@ -179,7 +189,9 @@ class LitVAE(LightningModule):
         torch.manual_seed(stream_seed(*key))  # dropout alone uses the global generator: now it resumes, too
         noise = StreamNoise(*key, device=self.device)
         distribution, latents = self(batch, from_posterior, noise)
-        terms = self.objective(distribution.log_prob(batch.x), latents, batch.counts, self.global_step)
+        objective, since = self._under
+        step = self.global_step - since
+        terms = (objective or self.objective)(distribution.log_prob(batch.x), latents, batch.counts, step)
         added = penalties(self.regularizers, self, Pass(batch, distribution, latents, terms, noise, self.global_step))
         loss = terms.loss_with(torch.stack(list(added.values())).sum()) if added else terms.loss
         nelbo, examples = terms.nelbo.detach().sum(), torch.tensor(len(batch))

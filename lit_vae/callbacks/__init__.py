@@ -1,12 +1,26 @@
 """Callbacks: recipes of training; progress, examples to the logger, the config and a checkpoint at every end."""
 
+from lit_vae.callbacks.aggressive import AggressiveEncoder
 from lit_vae.callbacks.collapse import CollapseWatch
 from lit_vae.callbacks.ema import EMA
 from lit_vae.callbacks.examples import Examples
 from lit_vae.callbacks.keep_last import KeepLast
 from lit_vae.callbacks.progress import Progress
 from lit_vae.callbacks.save_config import SaveConfig
+from lit_vae.callbacks.stages import Stage, Stages
 from lit_vae.callbacks.token_accuracy import TokenAccuracy
 from lit_vae.callbacks.update_guard import UpdateGuard
 
-__all__ = ["EMA", "CollapseWatch", "Examples", "KeepLast", "Progress", "SaveConfig", "TokenAccuracy", "UpdateGuard"]
+__all__ = [
+    "EMA",
+    "AggressiveEncoder",
+    "CollapseWatch",
+    "Examples",
+    "KeepLast",
+    "Progress",
+    "SaveConfig",
+    "Stage",
+    "Stages",
+    "TokenAccuracy",
+    "UpdateGuard",
+]
