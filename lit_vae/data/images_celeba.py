@@ -41,6 +41,7 @@ class CelebADataModule(StoredImagesDataModule):
     """
 
     title = "CelebA"
+    layout = f"celeba/{FOLDER} and celeba/{PARTITION}"
 
     def __init__(
         self,
@@ -65,8 +66,8 @@ class CelebADataModule(StoredImagesDataModule):
             if not path.exists():
                 zipped = f" ({path.name}.zip is there: extract it)" if path.with_suffix(".zip").exists() else ""
                 raise FileNotFoundError(
-                    f"{folder} has no {path.name}{zipped}: name the folder that holds celeba/{FOLDER} and "
-                    f"celeba/{PARTITION} with data.init_args.root (--data.root)"
+                    f"{folder} has no {path.name}{zipped}: name the folder that holds {self.layout} "
+                    f"with data.init_args.root (--data.root)"
                 )
         splits = read_partition(partition)
         there = {path.name for path in pictures.iterdir()}

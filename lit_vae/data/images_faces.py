@@ -77,6 +77,10 @@ class FacesDataModule(StoredImagesDataModule, ABC):
     def count(self) -> int:
         """Pictures of the whole set."""
 
+    @property
+    def layout(self) -> str:
+        return f"pictures, folders train and val of them, or {self.stem}-{self.size}.npy"
+
     def find(self, folder: Path) -> dict[Split, PictureStore]:
         array = folder / f"{self.stem}-{self.size}.npy"
         if array.is_file():

@@ -78,6 +78,14 @@ class ImageNetDataModule(StoredImagesDataModule):
     def title(self) -> str:
         return f"ImageNet ({self.version})"
 
+    @property
+    def layout(self) -> str:
+        size = self.size
+        return (
+            f"imagenet{size}-train.npy and imagenet{size}-valid.npy; or train_data_batch_1 to _10 and val_data, with "
+            f"or without .npz; or folders train_{size}x{size} and valid_{size}x{size}"
+        )
+
     def find(self, folder: Path) -> dict[Split, PictureStore]:
         train, test = self._arrays(folder) or self._batches(folder) or self._files(folder) or self._nothing(folder)
         for store, count, what in zip((train, test), COUNTS[self.version], ("training", "test"), strict=True):
@@ -118,10 +126,8 @@ class ImageNetDataModule(StoredImagesDataModule):
         return FileStore(train, names[0], self.size), FileStore(test, names[1], self.size)
 
     def _nothing(self, folder: Path) -> tuple[PictureStore, PictureStore]:
-        size = self.size
         held = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
         raise FileNotFoundError(
-            f"{folder} has no ImageNet at {size}x{size} (it holds {held}). Expected imagenet{size}-train.npy and "
-            f"imagenet{size}-valid.npy; or train_data_batch_1 to _10 and val_data, with or without .npz; or folders "
-            f"train_{size}x{size} and valid_{size}x{size}: change data.init_args.root (--data.root)"
+            f"{folder} has no ImageNet at {self.size}x{self.size} (it holds {held}). Expected {self.layout}: change "
+            f"data.init_args.root (--data.root)"
         )

@@ -43,6 +43,11 @@ class StoredImagesDataModule(ImageDataModule, ABC):
         """What the set is called."""
 
     @property
+    @abstractmethod
+    def layout(self) -> str:
+        """What ``root`` holds, for messages."""
+
+    @property
     def symbols(self) -> Pixels:
         name = f"{self.title} {self.size}"
         name += f", {self.bits} bits" if self.bits < 8 else ""
@@ -61,7 +66,7 @@ class StoredImagesDataModule(ImageDataModule, ABC):
     @cached_property
     def splits(self) -> dict[Split, PictureStore]:
         """Where the pictures of each split are."""
-        return self.find(existing_folder(self.root))
+        return self.find(existing_folder(self.root, f"to a folder that holds {self.layout}"))
 
     def prepare_data(self) -> None:
         """Refuse a folder without the pictures before anything is built on it."""

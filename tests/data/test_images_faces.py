@@ -120,8 +120,8 @@ def test_a_folder_without_pictures_names_the_key(tmp_path):
         data_of(FFHQDataModule, tmp_path).prepare_data()
 
 
-def test_a_missing_folder_names_the_key(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no faces.*data\.init_args\.root"):
+def test_a_missing_folder_names_the_key_and_what_it_should_hold(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no faces.*data\.init_args\.root.*holds pictures.*ffhq-4\.npy"):
         data_of(FFHQDataModule, tmp_path / "faces").prepare_data()
 
 
