@@ -6,6 +6,7 @@ from lit_vae.tokenizers.base import CountingTrainer, Tokenizer, TokenizerTrainer
 from lit_vae.tokenizers.bpe import BPE, BPETokenizer
 from lit_vae.tokenizers.bytes import Bytes, ByteTokenizer
 from lit_vae.tokenizers.characters import Characters, CharacterTokenizer
+from lit_vae.tokenizers.pretrained import Pretrained
 from lit_vae.tokenizers.words import Words, WordTokenizer
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "CharacterTokenizer",
     "Characters",
     "CountingTrainer",
+    "Pretrained",
     "Tokenizer",
     "TokenizerTrainer",
     "WordTokenizer",

@@ -12,9 +12,10 @@ TEXTS_AT_A_TIME = 4096
 
 
 class BPETokenizer(Tokenizer):
-    """Pieces that byte-pair merges make, over an alphabet of the 256 bytes, and the end symbol.
+    """Pieces as the ``tokenizers`` library cuts a text into, and the end symbol.
 
-    No text is outside the vocabulary, and decoding gives back exactly what was encoded.
+    Those that :class:`BPE` learns are over an alphabet of the 256 bytes: no text is outside the vocabulary, and
+    decoding gives back exactly what was encoded. One of a pretrained model has its own unknown symbol, and spaces.
 
     Args:
         json: The tokenizer as the ``tokenizers`` library writes it.
