@@ -16,12 +16,14 @@ LN2 = math.log(2.0)
 
 
 class TokenHead(DecoderHead):
-    """A head for text [L] over an unordered vocabulary, end symbol included, start symbol and padding not.
+    """A head for text [L] over an unordered vocabulary, start symbol and padding no part of it.
+
+    A text of open length has an end symbol, the last of the vocabulary; one of fixed length has none.
 
     Args:
         width: Linked to the backbone.
         num_values: Linked to the data: size of the vocabulary.
-        shape: Linked to the data: (None,).
+        shape: Linked to the data: (None,), or (L,) where all texts are as long.
         embed_width: Width of the embedding table that the encoder reads.
 
     Raises:

@@ -22,10 +22,11 @@ class VocabularyProjection(nn.Module):
         num_values: Size of the vocabulary.
         table: The parameter of an embedding [num_values, embed_width] to share (tied weights); where ``embed_width`` is
             not ``width``, a linear map leads from one to the other. None for a table of its own.
-        cutoffs: Where the vocabulary is cut into the frequent tokens and clusters of rarer ones, counting the end
-            symbol first and the others in the order of their ids: log p of a rare token is that of its cluster, chosen
-            beside the frequent tokens, plus its own in the cluster, so that most rows of the table are seldom read.
-            None for one softmax over all.
+        cutoffs: Where the vocabulary is cut into the frequent tokens and clusters of rarer ones, counting the last,
+            the end symbol, first, and then the others in the order of their ids: log p of a rare token is that of its
+            cluster, chosen beside the frequent tokens, plus its own in the cluster, so that most rows of the table are
+            seldom read. Exact in any order; fast where low ids are frequent, as they are in order of first occurrence,
+            too. None for one softmax over all.
         bfloat16: Whether training multiplies by the table in bfloat16; sums are in float32 all the same.
 
     Raises:

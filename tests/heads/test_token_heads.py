@@ -369,6 +369,18 @@ def test_a_person_is_shown_a_text_up_to_its_end(head):
     assert torch.equal(shown, torch.where(over, end, drawn))
 
 
+@torch.no_grad()
+def test_texts_of_a_fixed_length_have_no_end_symbol():
+    torch.manual_seed(0)
+    head = LSTMTokenHead(WIDTH, VALUES, (LENGTH,), embed_width=4, hidden=6).eval()
+    distribution = head(torch.randn(100, LENGTH, WIDTH))
+
+    shown = head.show(distribution, Decoding(), StreamNoise(3))
+
+    assert torch.equal(shown, distribution.draw(Decoding(), StreamNoise(3)))
+    assert (shown[shown[:, 0] == VALUES - 1] != VALUES - 1).any()
+
+
 def test_a_way_in_for_the_latent_that_is_none_lists_those_that_are():
     with pytest.raises(ValueError, match=r"model\.head\.init_args\.latent is 'both', 'state' or 'steps'"):
         LSTMTokenHead(WIDTH, VALUES, (None,), latent="everywhere")
