@@ -74,3 +74,35 @@ def test_loggers_are_sent_what_they_can_show(tmp_path):
     events = EventAccumulator(board.log_dir).Reload()
     assert [event.step for event in events.Images("samples")] == [3]
     assert any("texts" in tag for tag in events.Tags()["tensors"])
+
+
+LABELS = [{"layer": "z", "variable": variable, "value": value} for variable in (4, 12) for value in (-1.0, 0.5)]
+
+
+def test_labels_that_tell_texts_apart_come_before_them_and_groups_are_parted():
+    texts = Texts(["a", "b", "c", "d\n"]).in_rows(2, LABELS)
+
+    assert texts.lines() == ["4   -1.00  a", "4   0.50   b", "", "12  -1.00  c", r"12  0.50   d\n"]
+
+
+def test_labels_of_pictures_say_what_rows_and_columns_are():
+    rows = pictures(4).in_rows(2, LABELS)
+
+    assert rows.lines() == ["row 1: variable 4", "row 2: variable 12", "columns: value -1.00, 0.50"]
+    assert rows.grid().shape[2] < pictures(4).in_rows(4, LABELS).grid().shape[2]
+    assert pictures(4).lines() == []
+
+
+def test_a_machine_is_told_of_each_example_by_itself():
+    assert pictures(3).records() == [{"row": 0, "column": 0}, {"row": 0, "column": 1}, {"row": 1, "column": 0}]
+    assert pictures(4).in_rows(2, LABELS).records()[3] == {"row": 1, "column": 1, **LABELS[3]}
+    assert Texts(["a\n", "b"]).records() == [{"text": "a\n"}, {"text": "b"}]
+    assert Texts(["a"]).in_rows(1, LABELS[:1]).records() == [{**LABELS[0], "text": "a"}]
+    assert Texts(["a"]).beside(Texts(["b"])).records() == [{"original": "a", "reconstruction": "b"}]
+
+
+def test_examples_can_be_joined_and_put_in_another_order():
+    three, two = pictures(3), pictures(2)
+
+    assert torch.equal((three + two)[[4, 0]].images, torch.stack([two.images[1], three.images[0]]))
+    assert (Texts(["a", "b"]) + Texts(["c"]))[[2, 0]].texts == ["c", "a"]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from PIL import Image
 
 from lit_vae.rendering import Pictures, Texts
 from lit_vae.symbols import Blocks, Pixels, Tokens, restore
@@ -141,3 +142,24 @@ def test_symbols_agree_that_stand_for_the_same_whatever_they_are_called():
 def test_a_rendering_is_of_the_kind_that_its_file_is(tokens):
     assert tokens.suffix == Texts.suffix == ".txt"
     assert Pixels("grey", 4, (1, 5, 6)).suffix == Pictures.suffix == ".png"
+
+
+def test_texts_and_pictures_are_read_as_a_person_names_them(tokens, tmp_path):
+    for channels, colour in ((1, "L"), (3, "RGB")):
+        pixels = Pixels("noise", 17, (channels, 2, 5))
+        levels = torch.randint(17, (2, channels, 2, 5), dtype=torch.uint8)
+        files = [str(tmp_path / f"{colour}{number}.png") for number in range(2)]
+        for file, image in zip(files, pixels.render(levels).images, strict=True):
+            Image.fromarray(image.permute(1, 2, 0).squeeze(-1).numpy()).save(file)
+
+        assert torch.equal(pixels.read(files)[0], levels)
+    assert all(map(torch.equal, tokens.read(TEXTS), tokens.parse(Texts(TEXTS))))
+
+
+def test_a_picture_of_another_size_or_of_channels_that_no_file_has_is_not_read(tmp_path):
+    Image.new("L", (3, 2)).save(tmp_path / "small.png")
+
+    with pytest.raises(ValueError, match=r"small\.png is 3 pixels wide and 2 high, the model's pictures are 5 and 2"):
+        Pixels("noise", 17, (1, 2, 5)).read([str(tmp_path / "small.png")])
+    with pytest.raises(ValueError, match="pictures of 2 channels are in no file"):
+        Pixels("noise", 17, (2, 2, 5)).read([str(tmp_path / "small.png")])

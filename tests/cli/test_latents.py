@@ -1,6 +1,9 @@
 """encode and decode: latents to a file, and back to pictures and texts."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +105,19 @@ def test_what_cannot_be_done_is_refused(cli, encoded, words, reason):
     assert answer.status == 2
     assert reason in answer.err
     assert sorted(encoded.rglob("*")) == before
+
+
+def test_what_the_docs_do_in_python_works(cli, finished):
+    (finished / "runs").mkdir()
+    (finished / "pictures").rename(finished / "runs" / "digits")
+    text = (Path(__file__).parents[2] / "docs" / "latents.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (commands,) = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+
+    exec(block, {})
+
+    assert {file.name for file in finished.glob("*.png")} == {"top.png", "walk.png", "few.png", "resampled.png"}
+    (finished / "few.png").unlink()
+    for command in commands.splitlines():
+        answer = cli(*shlex.split(command.removeprefix("python -m lit_vae ")))
+        assert (answer.status, answer.err) == (0, "")
