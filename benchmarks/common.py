@@ -15,23 +15,26 @@ OUT = Path(__file__).parent / "out"
 Work = Callable[[], Any]
 
 
-def interleaved(works: Mapping[str, Work], rounds: int, warmup: int = 1) -> dict[str, float]:
+def interleaved(
+    works: Mapping[Any, Work], rounds: int, warmup: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> dict[Any, float]:
     """Median seconds of each piece of work, taken in turn, so that a slow minute of the machine slows all alike.
 
     Args:
         works: What is timed.
         rounds: How often each.
         warmup: How often each beforehand, untimed.
+        clock: What is read before and after; ``time.process_time`` for work on one core of a busy machine.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in works}
+    seconds: dict[Any, list[float]] = {name: [] for name in works}
     for count in range(-warmup, rounds):
         for name, work in works.items():
             synchronize()
-            start = time.perf_counter()
+            start = clock()
             work()
             synchronize()
             if count >= 0:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: statistics.median(each) for name, each in seconds.items()}
 
 

@@ -520,5 +520,5 @@ def refuse_other(trained_on: Symbols, given: Symbols) -> None:
             f"the model was trained on '{trained_on.name}', {trained_on.num_values} values in shape "
             f"{list(trained_on.shape)}, which stand for something else than those of the data, '{given.name}', "
             f"{given.num_values} values in shape {list(given.shape)}: evaluate on the data that it was trained on, "
-            f"or with its tokenizer; change data"
+            f"or text with its tokenizer, lit_vae.tokenizers.OfRun; change data"
         )

@@ -6,6 +6,7 @@ from lit_vae.tokenizers.base import CountingTrainer, Tokenizer, TokenizerTrainer
 from lit_vae.tokenizers.bpe import BPE, BPETokenizer
 from lit_vae.tokenizers.bytes import Bytes, ByteTokenizer
 from lit_vae.tokenizers.characters import Characters, CharacterTokenizer
+from lit_vae.tokenizers.of_run import OfRun
 from lit_vae.tokenizers.pretrained import Pretrained
 from lit_vae.tokenizers.words import Words, WordTokenizer
 
@@ -17,6 +18,7 @@ __all__ = [
     "CharacterTokenizer",
     "Characters",
     "CountingTrainer",
+    "OfRun",
     "Pretrained",
     "Tokenizer",
     "TokenizerTrainer",
