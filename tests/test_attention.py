@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lit_vae.attention import Attention, rotate
+from lit_vae.attention import Attention, SlotAttention, rotate
 
 
 def test_products_of_rotated_vectors_depend_on_the_distance_alone():
@@ -23,31 +23,39 @@ def test_rotation_keeps_the_length_of_every_vector():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("slots", [1, 3])
-def test_each_position_takes_the_mean_of_the_values_weighted_by_its_scores(slots):
+def test_each_position_takes_the_mean_of_the_values_weighted_by_its_scores():
     torch.manual_seed(0)
-    attention, x, memory = Attention(6, 1, memory_width=4, slots=slots), torch.randn(1, 2, 6), torch.randn(1, 5, 4)
-    keys, values = attention.remember(memory)
+    attention, x = Attention(6, 1), torch.randn(1, 4, 6)
+    keys, values = attention.remember(x)
 
     taken = attention(x, keys, values)
 
-    queries = rotate(attention.query(x).unsqueeze(1), torch.arange(2))
+    queries = rotate(attention.query(x).unsqueeze(1), torch.arange(4))
     weights = (queries @ keys.mT / 6**0.5).softmax(-1)
     torch.testing.assert_close(taken, attention.output((weights @ values)[:, 0]))
-    assert keys.shape == (1, 1, 5 * slots, 6)
 
 
 @torch.no_grad()
-def test_the_slots_of_a_position_stand_beside_each_other():
-    attention, memory = Attention(4, 2, slots=2), torch.randn(1, 3, 4)
-    other = memory.clone()
-    other[:, 1] += 1.0
+def test_a_position_chooses_among_the_slots_that_its_features_fill():
+    torch.manual_seed(0)
+    attention, x, features = SlotAttention(6, 1, 4, slots=3), torch.randn(2, 5, 6), torch.randn(2, 5, 4)
 
-    before, after = (torch.cat(attention.remember(m), -1) for m in (memory, other))
+    taken = attention(x, features)
 
-    assert (before != after).any(-1)[0, 0].tolist() == [False, False, True, True, False, False]
+    keys, values = attention.fill(features).unflatten(-1, (2, 3, 6)).unbind(2)
+    weights = (keys @ attention.query(x).unsqueeze(-1) / 6**0.5).softmax(2)
+    torch.testing.assert_close(taken, attention.output((weights * values).sum(2)))
 
 
-def test_heads_that_do_not_divide_the_width_are_refused():
+@torch.no_grad()
+def test_a_vector_shown_at_every_position_fills_the_same_slots_at_each():
+    attention, x, features = SlotAttention(8, 2, 4, slots=3), torch.randn(2, 5, 8), torch.randn(2, 1, 4)
+    shown = features.expand(-1, 5, -1)
+
+    torch.testing.assert_close(attention(x, shown), attention(x, shown.contiguous()))
+
+
+@pytest.mark.parametrize("make", [Attention, lambda width, heads: SlotAttention(width, heads, 4, 2)])
+def test_heads_that_do_not_divide_the_width_are_refused(make):
     with pytest.raises(ValueError, match="9 channels do not divide into 3 heads"):
-        Attention(9, 3)
+        make(9, 3)

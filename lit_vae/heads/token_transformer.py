@@ -12,7 +12,7 @@ from torch.nn.functional import dropout
 from lit_vae.distributions import AutoregressiveTokens
 from lit_vae.heads.token import TokenHead, check_parts
 from lit_vae.heads.token_reader import TokenReader
-from lit_vae.heads.transformer_block import Cache, CausalBlock
+from lit_vae.heads.transformer_block import CausalBlock
 from lit_vae.heads.vocabulary import VocabularyProjection
 
 Latent = Literal["both", "memory", "embedding"]
@@ -21,9 +21,9 @@ Latent = Literal["both", "memory", "embedding"]
 class TransformerTokenHead(TokenHead):
     """A softmax over the vocabulary whose hidden state is a causal Transformer's, for texts of any length.
 
-    At each position it reads the embedding of the token before. The features enter as vectors added to the embeddings,
-    as a memory that every layer asks, or both; a position sees those up to its own. A token that the mask hides is read
-    as zeros. Positions are rotary, so that none is beyond the last.
+    At each position it reads the embedding of the token before. The features at the position are added to that, fill a
+    memory of a few slots that every layer attends to, or both. A token that the mask hides is read as zeros. Positions
+    are rotary, so that none is beyond the last.
 
     Args:
         width: Linked to the backbone.
@@ -35,7 +35,7 @@ class TransformerTokenHead(TokenHead):
         heads: Of the attention; ``hidden`` divides into heads of an even number of channels.
         latent: Where the features go: added to what is read (``embedding``), a ``memory`` for the attention of every
             layer, or ``both``.
-        slots: Entries of the memory that the features of a position make: with more than one, a token chooses.
+        slots: Of the memory, among which a token chooses; at least 2.
         tied: Whether the output table is the embedding table that the Transformer reads.
         own_table: Whether the Transformer reads an embedding table of its own rather than the encoder's.
         cutoffs: Of an adaptive softmax: ids at which the vocabulary is cut, rarer tokens above, such as
@@ -50,7 +50,7 @@ class TransformerTokenHead(TokenHead):
 
     Source:
         The latent as memory and as embedding: Li et al., 2020, Optimus, https://arxiv.org/abs/2004.04092; there the
-        memory stands among the keys of the tokens, here it has an attention of its own.
+        memory is one slot among those of the tokens, here it has an attention of its own.
     """
 
     data = "tokens"
@@ -79,9 +79,9 @@ class TransformerTokenHead(TokenHead):
         check_parts(dropout=dropout, word_dropout=word_dropout)
         if latent not in ("both", "memory", "embedding"):
             raise ValueError(f"model.head.init_args.latent is 'both', 'memory' or 'embedding', got {latent!r}")
-        for name, number in (("depth", depth), ("heads", heads), ("slots", slots)):
-            if number < 1:
-                raise ValueError(f"model.head.init_args.{name} counts up from 1, got {number}")
+        for name, number, least in (("depth", depth, 1), ("heads", heads, 1), ("slots", slots, 2)):
+            if number < least:
+                raise ValueError(f"model.head.init_args.{name} counts up from {least}, got {number}")
         if hidden % (2 * heads) != 0:
             raise ValueError(
                 f"model.head.init_args.hidden, {hidden}, does not divide into heads of an even number of channels: "
@@ -91,10 +91,10 @@ class TransformerTokenHead(TokenHead):
         self.reader = TokenReader(self.new_table() if own_table else self.table, word_dropout)
         self.widen = nn.Identity() if embed_width == hidden else nn.Linear(embed_width, hidden, bias=False)
         self.added = None if latent == "memory" else nn.Linear(width, hidden)
-        memory_width = None if latent == "embedding" else width
+        feature_width = None if latent == "embedding" else width
         shrink = (2 * depth) ** -0.5
         self.blocks = nn.ModuleList(
-            CausalBlock(hidden, heads, memory_width, slots, dropout, shrink) for _ in range(depth)
+            CausalBlock(hidden, heads, feature_width, slots, dropout, shrink) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(hidden)
         table = self.reader.table.weight if tied else None
@@ -126,12 +126,12 @@ class TransformerState(NamedTuple):
     Args:
         features: [N, L, width].
         mask: Observed tokens, [N, L], bool; None for all.
-        caches: Of each layer.
+        kept: Keys and values of each layer, [2, N, heads, L, channels] each, so that a token is read once.
     """
 
     features: Tensor
     mask: Tensor | None
-    caches: list[Cache]
+    kept: list[Tensor]
 
 
 class TransformerOverFeatures:
@@ -159,19 +159,20 @@ class TransformerOverFeatures:
         return self._head.norm(x)
 
     def start(self) -> TransformerState:
-        caches = [block.start(self._features) for block in self._head.layers()]
-        return TransformerState(self._features, self._mask, caches)
+        texts, length, _ = self._features.shape
+        kept = [block.room(texts, length, self._features) for block in self._head.layers()]
+        return TransformerState(self._features, self._mask, kept)
 
     def advance(
         self, state: TransformerState, position: int, previous: Tensor | None
     ) -> tuple[Tensor, TransformerState]:
-        features, mask, caches = state
-        read = self._head.reader.one(previous, mask, position, len(features))
-        x = self._head.enter(read, features[:, position : position + 1])
-        for block, cache in zip(self._head.layers(), caches, strict=True):
-            x = block.advance(x, position, cache)
+        read = self._head.reader.one(previous, state.mask, position, len(state.features))
+        features = state.features[:, position : position + 1]
+        x = self._head.enter(read, features)
+        for block, kept in zip(self._head.layers(), state.kept, strict=True):
+            x = block.advance(x, features, position, kept)
         return self._head.norm(x).squeeze(1), state
 
     def select(self, state: TransformerState, rows: Tensor) -> TransformerState:
         mask = None if state.mask is None else state.mask[rows]
-        return TransformerState(state.features[rows], mask, [cache.select(rows) for cache in state.caches])
+        return TransformerState(state.features[rows], mask, [kept[:, rows] for kept in state.kept])

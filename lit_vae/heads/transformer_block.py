@@ -1,43 +1,20 @@
-"""One layer of a causal Transformer that may ask a memory of features."""
-
-from __future__ import annotations
-
-from typing import NamedTuple
+"""One layer of a causal Transformer that may take from features."""
 
 import torch
 from torch import Tensor, nn
 
-from lit_vae.attention import Attention
-
-
-class Cache(NamedTuple):
-    """Keys and values of one layer, so that a token is read once.
-
-    Args:
-        own: Of the tokens so far, room for all: [2, N, heads, L, channels].
-        memory: Of the features, [2, N, heads, L * slots, channels]; None where they are not asked.
-    """
-
-    own: Tensor
-    memory: Tensor | None
-
-    def select(self, rows: Tensor) -> Cache:
-        """That of some texts, in a given order."""
-        return Cache(self.own[:, rows], None if self.memory is None else self.memory[:, rows])
+from lit_vae.attention import Attention, SlotAttention
 
 
 class CausalBlock(nn.Module):
-    """Attention to the tokens before, attention to the features so far, and a perceptron, each added to what came in.
-
-    Position t asks the features of positions up to t: those after it are there because the text goes on, and would give
-    its length away.
+    """Attention to the tokens so far, to slots that the features fill, and a perceptron, each added to what came in.
 
     Args:
         width: Channels.
         heads: Of the attention.
-        memory_width: Channels of the features that are asked; None asks none.
-        slots: Entries that the features of a position make, to choose among.
-        dropout: Part of what is added that is zeroed in training.
+        feature_width: Channels of the features; None leaves them aside.
+        slots: That the features of a position fill.
+        dropout: Part of the attention and of what is added that is zeroed in training.
         shrink: Of the initial weights of what is added; a deep stack needs it small.
 
     Source:
@@ -46,17 +23,17 @@ class CausalBlock(nn.Module):
     """
 
     def __init__(
-        self, width: int, heads: int, memory_width: int | None, slots: int, dropout: float, shrink: float
+        self, width: int, heads: int, feature_width: int | None, slots: int, dropout: float, shrink: float
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.attention = Attention(width, heads, dropout=dropout)
-        self.memory_norm = None if memory_width is None else nn.LayerNorm(width)
-        self.memory = None if memory_width is None else Attention(width, heads, memory_width, slots, dropout)
+        self.attention = Attention(width, heads, dropout)
+        self.slots = None if feature_width is None else SlotAttention(width, heads, feature_width, slots, dropout)
+        self.slot_norm = nn.Identity() if feature_width is None else nn.LayerNorm(width)
         last = nn.Linear(4 * width, width)
         self.perceptron = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), last)
         self.dropout = nn.Dropout(dropout)
-        added = [self.attention.output, last, *([] if self.memory is None else [self.memory.output])]
+        added = [self.attention.output, last, *([] if self.slots is None else [self.slots.output])]
         with torch.no_grad():
             for layer in added:
                 layer.weight.mul_(shrink)
@@ -66,42 +43,38 @@ class CausalBlock(nn.Module):
 
         Args:
             x: [B, L, width].
-            features: [B, L, memory_width].
+            features: [B, L, feature_width].
         """
-        length = x.shape[1]
         read = self.norm(x)
         x = x + self.dropout(self.attention(read, *self.attention.remember(read), causal=True))
-        if self.memory is not None and self.memory_norm is not None:
-            times = torch.arange(length, device=x.device)
-            visible = times.repeat_interleave(self.memory.slots) <= times.unsqueeze(1)
-            asked = self.memory(self.memory_norm(x), *self.memory.remember(features), visible=visible)
-            x = x + self.dropout(asked)
-        return x + self.dropout(self.perceptron(x))
+        return self._finish(x, features)
 
-    def start(self, features: Tensor) -> Cache:
-        """The cache before the first token.
+    def room(self, texts: int, length: int, like: Tensor) -> Tensor:
+        """Where the keys and values of some texts go as they are written, [2, texts, heads, length, channels].
 
         Args:
-            features: [N, L, memory_width].
+            texts: How many.
+            length: Most tokens of a text.
+            like: Of the type and on the device that the room is to be.
         """
-        memory = None if self.memory is None else torch.stack(self.memory.remember(features))
-        width = self.attention.output.in_features
-        heads = self.attention.heads
-        own = features.new_empty(2, len(features), heads, features.shape[1], width // heads)
-        return Cache(own, memory)
+        width, heads = self.attention.output.in_features, self.attention.heads
+        return like.new_empty(2, texts, heads, length, width // heads)
 
-    def advance(self, x: Tensor, position: int, cache: Cache) -> Tensor:
-        """One position, [N, 1, width]; the cache takes it in.
+    def advance(self, x: Tensor, features: Tensor, position: int, kept: Tensor) -> Tensor:
+        """One position, [N, 1, width], which takes its place among what is kept.
 
         Args:
             x: [N, 1, width].
+            features: [N, 1, feature_width].
             position: From 0.
-            cache: Of the tokens before.
+            kept: Of the tokens before, from :meth:`room`.
         """
         read = self.norm(x)
-        cache.own[:, :, :, position] = torch.stack(self.attention.remember(read, position)).squeeze(3)
-        x = x + self.dropout(self.attention(read, *cache.own[..., : position + 1, :], first=position))
-        if self.memory is not None and self.memory_norm is not None and cache.memory is not None:
-            so_far = cache.memory[..., : (position + 1) * self.memory.slots, :]
-            x = x + self.dropout(self.memory(self.memory_norm(x), *so_far, first=position))
+        kept[..., position : position + 1, :] = torch.stack(self.attention.remember(read, position))
+        x = x + self.dropout(self.attention(read, *kept[..., : position + 1, :], first=position))
+        return self._finish(x, features)
+
+    def _finish(self, x: Tensor, features: Tensor) -> Tensor:
+        if self.slots is not None:
+            x = x + self.dropout(self.slots(self.slot_norm(x), features))
         return x + self.dropout(self.perceptron(x))
