@@ -192,8 +192,11 @@ class Group(LatentBlock):
         self.join = NormedConv2d(width + latent, width, 1)
 
     def propose(self, state: Tensor, seen: Tensor | None) -> tuple[Tensor, Gaussian, Posterior | None]:
-        shape = (len(state), 2 * self.latent, *state.shape[2:])
-        parameters = at_least_float32(state.new_zeros(shape) if self.prior is None else self.prior(state))
+        if self.prior is None:
+            parameters = state.new_zeros(len(state), *state.shape[2:], 2 * self.latent).movedim(-1, 1)
+        else:
+            parameters = self.prior(state)
+        parameters = at_least_float32(parameters)
         prior = bounded_gaussian(parameters)
         if seen is None:
             return state, prior, None

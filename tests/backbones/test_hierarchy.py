@@ -1,4 +1,5 @@
 import copy
+import shutil
 from functools import partial
 
 import pytest
@@ -7,7 +8,9 @@ from packaging.version import Version
 
 from lit_vae.backbones import NVAE, VDVAE, EfficientVDVAE
 from lit_vae.backbones.hierarchy import layers_at
+from lit_vae.batch import Batch
 from lit_vae.draws import from_posterior
+from lit_vae.heads import LogisticPixelHead
 from lit_vae.noise import StreamNoise
 
 SMALL = {
@@ -97,6 +100,62 @@ def test_half_precision_keeps_about_half(make, inputs):
 
     assert rounded_kept < 0.6 * exact_kept
     torch.testing.assert_close(rounded, exact, atol=0.02, rtol=0.02)
+
+
+def test_recomputing_in_half_precision_changes_nothing_either(make, inputs):
+    plain, recomputing = make(), make(recompute=True)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, same = bound(plain, inputs), bound(recomputing, inputs)
+
+    assert torch.equal(loss, same)
+    for one, other in zip(gradients(plain, loss), gradients(recomputing, same), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_channels_lie_last_in_memory_behind_every_convolution(make, inputs):
+    backbone, strays = make(), []
+    for name, module in backbone.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda module, args, y, name=name: strays.append((name, y)))
+
+    bound(backbone, inputs)
+
+    assert strays
+    assert [name for name, y in strays if not y.is_contiguous(memory_format=torch.channels_last)] == []
+
+
+def nats(backbone, head, batch, noise):
+    """The bound of each example, nats per symbol."""
+    context = backbone.bottom_up(head.embed(batch), None)
+    features, latents = backbone.top_down(context, (len(batch), 8, 16), from_posterior, noise, None)
+    return (sum(latent.kl for latent in latents) - head(features).log_prob(batch.x)) / batch.counts
+
+
+@torch.no_grad()
+def test_the_bound_of_a_picture_is_the_same_in_half_precision_to_its_rounding(make, inputs):
+    backbone, head = make(), LogisticPixelHead(32, 256, (3, 8, 16))
+    batch = Batch(torch.randint(256, (8, 3, 8, 16)).to(torch.uint8), None, torch.arange(8))
+
+    exact = nats(backbone, head, batch, inputs[1:])
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = nats(backbone, head, batch, inputs[1:])
+
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, atol=0.0, rtol=2**-8)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@torch.no_grad()
+def test_the_bound_of_a_picture_is_the_same_compiled(make, inputs):
+    backbone, head = make(), LogisticPixelHead(32, 256, (3, 8, 16))
+    batch = Batch(torch.randint(256, (8, 3, 8, 16)).to(torch.uint8), None, torch.arange(8))
+
+    exact = nats(backbone, head, batch, inputs[1:])
+    compiled = torch.compile(nats)(backbone, head, batch, inputs[1:])
+
+    torch.testing.assert_close(compiled, exact, atol=0.0, rtol=1e-4)
 
 
 TINY_NVAE = partial(NVAE, groups=1, outer_cells=1, encoder_cells=1, decoder_cells=1, flows=1)
