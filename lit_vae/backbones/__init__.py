@@ -10,6 +10,7 @@ from lit_vae.backbones.posteriors import BatchNormPosterior, DeltaPosterior, Gau
 from lit_vae.backbones.recurrent import RecurrentVAE
 from lit_vae.backbones.text_hierarchy import HierarchicalTextVAE
 from lit_vae.backbones.transformer import TransformerVAE
+from lit_vae.backbones.unconditional import Unconditional
 from lit_vae.backbones.vdvae import VDVAE
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "PosteriorLayer",
     "RecurrentVAE",
     "TransformerVAE",
+    "Unconditional",
 ]

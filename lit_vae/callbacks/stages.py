@@ -19,13 +19,14 @@ class Stage:
     """A part of a training.
 
     Args:
-        epochs: How many; null for all that are left, which only the last stage has.
+        share: How much of ``trainer.max_epochs`` it takes, between 0 and 1, at least an epoch; null for all that is
+            left, which only the last stage has.
         objective: What is minimised instead of the model's objective; null for the model's.
         trains: The side whose weights change; null for both.
         reset: The side that begins anew, with the weights that the run began with; null for neither.
     """
 
-    epochs: int | None = None
+    share: float | None = None
     objective: Objective | None = None
     trains: Side | None = None
     reset: Side | None = None
@@ -43,17 +44,20 @@ class Stages(Callback):
         stages: In their order.
 
     Raises:
-        ValueError: If there is no stage, epochs are less than 1, or a stage without a number of epochs is not the last.
+        ValueError: If there is no stage, a share is out of range, they are more than the whole, or a stage without one
+            is not the last; or, when training starts, if ``trainer.max_epochs`` is not set.
 
     Source:
         Autoencoder first, then a new decoder under free bits: Li et al., 2019, https://arxiv.org/abs/1909.00868.
     """
 
     def __init__(self, stages: list[Stage]) -> None:
-        epochs = [stage.epochs for stage in stages]
-        if not stages or None in epochs[:-1] or any(number is not None and number < 1 for number in epochs):
+        shares = [stage.share for stage in stages]
+        given = [share for share in shares if share is not None]
+        if not stages or None in shares[:-1] or any(not 0 < share <= 1 for share in given) or sum(given) > 1 + 1e-9:
             raise ValueError(
-                f"trainer.callbacks: Stages has at least one stage, each but the last with epochs from 1, got {epochs}"
+                f"trainer.callbacks: Stages has at least one stage, each but the last with a share of the epochs "
+                f"between 0 and 1, together at most 1; got {shares}"
             )
         self.stages = stages
         self._initial: dict[str, Tensor] = {}
@@ -67,6 +71,11 @@ class Stages(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, LitVAE)
+        if (trainer.max_epochs or 0) < len(self.stages):
+            raise ValueError(
+                f"trainer.callbacks: Stages divides trainer.max_epochs: set it to {len(self.stages)} or more, "
+                f"got {trainer.max_epochs}"
+            )
         dataset = trainer.datamodule.dataset("train")  # type: ignore[attr-defined]
         self._sides = sides(pl_module, dataset.__getitems__(list(range(min(2, len(dataset))))))
         for part in self.stages:
@@ -77,7 +86,7 @@ class Stages(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, LitVAE)
-        at = self._stage_of(trainer.current_epoch)
+        at = self._stage_of(trainer.current_epoch, trainer.max_epochs or 0)
         if at != self._at:
             if at > 0:
                 begin_anew(trainer, pl_module)
@@ -85,12 +94,13 @@ class Stages(Callback):
             self._at, self._since = at, trainer.global_step
         pl_module.train_under(self.stages[at].objective, self._since)
 
-    def _stage_of(self, epoch: int) -> int:
-        """The stage of an epoch; the last one where all are over."""
+    def _stage_of(self, epoch: int, epochs: int) -> int:
+        """The stage of an epoch of so many; the last one where all are over."""
         for at, stage in enumerate(self.stages):
-            if stage.epochs is None or epoch < stage.epochs:
+            lasts = epochs if stage.share is None else max(1, round(stage.share * epochs))
+            if epoch < lasts:
                 return at
-            epoch -= stage.epochs
+            epoch -= lasts
         return len(self.stages) - 1
 
     @torch.no_grad()

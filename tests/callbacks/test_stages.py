@@ -65,7 +65,7 @@ def parts_of(vae, data):
 
 def test_an_autoencoder_comes_first_then_the_decoder_begins_anew(vae, data, make_short_trainer):
     watch = Watch()
-    stages = Stages([Stage(epochs=2, objective=AUTOENCODER), Stage(reset="decoder")])
+    stages = Stages([Stage(share=0.5, objective=AUTOENCODER), Stage(reset="decoder")])
 
     make_short_trainer(stages, watch, max_epochs=4, limit_val_batches=0).fit(vae, data)
 
@@ -80,7 +80,7 @@ def test_an_autoencoder_comes_first_then_the_decoder_begins_anew(vae, data, make
 def test_optimizer_and_schedule_begin_anew_with_a_stage(vae, data, make_short_trainer):
     watch = Watch()
 
-    make_short_trainer(Stages([Stage(epochs=1), Stage(epochs=1)]), watch, max_epochs=2, limit_val_batches=0).fit(
+    make_short_trainer(Stages([Stage(share=0.5), Stage(share=0.5)]), watch, max_epochs=2, limit_val_batches=0).fit(
         vae, data
     )
 
@@ -104,7 +104,7 @@ def test_one_side_trains_alone(vae, data, make_short_trainer, trains, rests):
 def test_a_training_in_stages_resumes_as_if_it_had_never_stopped(vae, data, make_short_trainer, tmp_path, stop):
     def train(*callbacks, ckpt_path=None, **settings):
         torch.manual_seed(0)
-        stages = Stages([Stage(epochs=2, objective=AUTOENCODER), Stage(reset="decoder")])
+        stages = Stages([Stage(share=0.5, objective=AUTOENCODER), Stage(reset="decoder")])
         trainer = make_short_trainer(stages, *callbacks, max_epochs=4, limit_val_batches=0, **settings)
         trainer.fit(vae, data, ckpt_path=ckpt_path, weights_only=True)
 
@@ -123,10 +123,16 @@ def test_a_training_in_stages_resumes_as_if_it_had_never_stopped(vae, data, make
     assert all(torch.equal(value, whole[name]) for name, value in vae.state_dict().items())
 
 
-@pytest.mark.parametrize("stages", [[], [Stage(), Stage()], [Stage(epochs=0)]])
+@pytest.mark.parametrize("stages", [[], [Stage(), Stage()], [Stage(share=0.0)], [Stage(share=0.7), Stage(share=0.4)]])
 def test_stages_that_do_not_follow_each_other_are_refused(stages):
-    with pytest.raises(ValueError, match="each but the last with epochs from 1"):
+    with pytest.raises(ValueError, match="each but the last with a share of the epochs"):
         Stages(stages)
+
+
+@pytest.mark.parametrize("length", [{"max_epochs": 1}, {"max_epochs": -1, "max_steps": 3}])
+def test_a_training_too_short_or_without_end_is_not_divided(vae, data, make_short_trainer, length):
+    with pytest.raises(ValueError, match=r"Stages divides trainer\.max_epochs: set it to 2 or more"):
+        make_short_trainer(Stages([Stage(share=0.5), Stage()]), **length).fit(vae, data)
 
 
 def test_the_encoder_trains_until_its_loss_no_longer_falls_then_the_decoder_for_a_step(vae, data, make_short_trainer):
