@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lit_vae.backbones import NVAE, VDVAE, Backbone, EfficientVDVAE
 from lit_vae.backbones.nvae_cells import lengths
-from lit_vae.heads import DecoderHead, LogisticPixelHead
+from lit_vae.heads import BernoulliPixelHead, DecoderHead, LogisticPixelHead
 from lit_vae.importing import efficient_vdvae, nvae, vdvae
 from lit_vae.importing.names import Pairs, head_order
 
@@ -57,6 +57,12 @@ def translate(
             f"model.backbone is a {type(backbone).__name__}, but the checkpoint is read into a "
             f"{system.backbone.__name__}: name a config that has one with --config, such as {system.config}"
         )
+    if system.backbone is not NVAE and head.num_values not in (2, 256):
+        raise ValueError(
+            f"the model has {head.num_values} grey levels: {system.config.partition('_')[0]} was trained on another "
+            f"grid than the exact one there (its bins overlap), so that no weights of ours say what its weights do; "
+            f"checkpoints of 8-bit models are imported"
+        )
     names = dict(system.names(backbone))
     learned = {name: value for name, value in reference.items() if not name.endswith(system.ignored or ("\0",))}
     refuse_other_names(names, learned, system)
@@ -67,6 +73,12 @@ def translate(
     if isinstance(head, LogisticPixelHead) and head.channels == 3:
         order = head_order(head.layout.components)
         ours |= {name: permuted(ours[name], order) for name in ("head.output.weight", "head.output.bias")}
+    if isinstance(backbone, EfficientVDVAE) and isinstance(head, BernoulliPixelHead):
+        weight, bias = (
+            ours["backbone.read.weight"],
+            ours["backbone.read.bias"],
+        )  # read 0 and 1, where ours read -1 and 1
+        ours |= {"backbone.read.weight": weight / 2, "backbone.read.bias": bias + weight.sum((1, 2, 3)) / 2}
     expected = nn.ModuleDict({"backbone": backbone, "head": head}).state_dict()
     if (top := "backbone.top.map") in ours and ours[top].dim() == 3:
         ours[top] = ours[top].unsqueeze(0)  # NVAE's has no batch

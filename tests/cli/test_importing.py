@@ -9,8 +9,8 @@ from golden import formula
 from PIL import Image
 
 from lit_vae import LitVAE, backbones
-from lit_vae.heads import LogisticPixelHead
-from lit_vae.importing import SYSTEMS
+from lit_vae.heads import BernoulliPixelHead, LogisticPixelHead
+from lit_vae.importing import SYSTEMS, translate
 
 BACKBONES = {
     "vdvae": (
@@ -129,6 +129,29 @@ def test_a_command_line_inside_a_checkpoint_is_read_without_running_it(colours):
     )
 
     assert answer.status == 0
+
+
+@torch.no_grad()
+def test_black_and_white_read_as_0_and_1_are_read_as_minus_1_and_1():
+    sizes = BACKBONES["evdvae"][1]
+    theirs, ours = (backbones.EfficientVDVAE(1, (8, 8), **sizes) for _ in range(2))
+    head = BernoulliPixelHead(ours.width, 2, (1, 8, 8))
+    state = torch.nn.ModuleDict({"backbone": theirs, "head": head}).state_dict()
+    reference = {name: state[our] for name, our in SYSTEMS["evdvae"].names(theirs)}
+
+    translated = translate(SYSTEMS["evdvae"], ours, head, reference)
+
+    ours.load_state_dict({n.removeprefix("backbone."): v for n, v in translated.items() if n.startswith("backbone.")})
+    x = torch.randint(2, (1, 8, 8, 1)).float()
+    for seen, expected in zip(ours.bottom_up(2 * x - 1, None), theirs.bottom_up(x, None), strict=True):
+        torch.testing.assert_close(seen, expected)
+
+
+def test_a_model_of_few_grey_levels_has_another_grid_and_is_refused():
+    backbone = backbones.VDVAE(3, (8, 8), **BACKBONES["vdvae"][1])
+
+    with pytest.raises(ValueError, match="32 grey levels: vdvae was trained on another grid"):
+        translate(SYSTEMS["vdvae"], backbone, LogisticPixelHead(16, 32, (3, 8, 8), components=2), {})
 
 
 class Trap:
