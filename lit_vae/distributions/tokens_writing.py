@@ -34,10 +34,11 @@ def write(network: CausalNetwork, scores: TokenScores, decoding: Decoding, unifo
     for position in range(length):
         hidden, state = network.advance(state, position, previous)
         previous = choose_token(scores.logits(hidden), decoding, uniform[rows, position])
-        if end is not None:
-            previous = torch.where(growing, previous, end)
-            growing = previous != end
-        written[rows, position] = previous
+        if end is None:
+            written[:, position] = previous
+            continue
+        written[rows, position] = previous = torch.where(growing, previous, end)
+        growing = previous != end
         still = int(growing.sum())
         if still == 0:
             break
