@@ -105,8 +105,8 @@ class Given:
     z: Sequence[Tensor]
 
     def __call__(self, prior: Gaussian, posterior: Posterior | None, noise: Tensor, layer: Layer) -> Tensor:
-        """z, [B, *S, z]."""
-        return self.z[layer.index].to(prior.loc)
+        """z, [B, *S, z], laid out in memory as a draw is: convolutions round by it."""
+        return torch.empty_like(prior.loc).copy_(self.z[layer.index])
 
 
 @dataclass(frozen=True)

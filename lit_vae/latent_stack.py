@@ -35,7 +35,8 @@ class StackedLayer:
         noise: The draw in standard deviations from the mean of its prior, [B, *S, z].
         mean: Mean of the posterior, [B, *S, z]; None, as the next two, where nothing was encoded.
         scale: Standard deviation of the posterior (before a flow, where it has one), [B, *S, z].
-        kl: What each element adds to the KL, [B, *S, z], nats; 0 at positions that do not exist.
+        kl: What each element adds to the KL, [B, *S, z], nats; 0 at positions that do not exist. None also where it was
+            not measured.
     """
 
     name: str
@@ -50,10 +51,10 @@ class StackedLayer:
         """What each element adds to the KL, [B, *S, z].
 
         Raises:
-            ValueError: If nothing was encoded.
+            ValueError: If nothing was encoded, or it was not measured.
         """
         if self.kl is None:
-            raise ValueError(f"latent layer {self.name} was drawn from the prior alone: there is no KL to speak of")
+            raise ValueError(f"latent layer {self.name} has no KL: it was drawn from the prior alone, or not measured")
         return self.kl
 
     def map(self, change: Callable[[Tensor], Tensor]) -> StackedLayer:
@@ -99,6 +100,7 @@ class LatentStack:
         index: Tensor,
         mask: Tensor | None = None,
         symbols: Symbols | None = None,
+        measured: bool = True,
     ) -> LatentStack:
         """What a top-down pass left behind.
 
@@ -108,8 +110,9 @@ class LatentStack:
             index: As in the class.
             mask: As in the class.
             symbols: As in the class.
+            measured: Whether the KL is kept.
         """
-        return cls(tuple(map(stacked, latents)), tuple(positions), index, mask, symbols)
+        return cls(tuple(stacked(latent, measured) for latent in latents), tuple(positions), index, mask, symbols)
 
     @classmethod
     def cat(cls, stacks: Sequence[LatentStack]) -> LatentStack:
@@ -253,13 +256,13 @@ class LatentStack:
         )
 
 
-def stacked(latent: Latent) -> StackedLayer:
-    """A latent layer as plain tensors."""
+def stacked(latent: Latent, measured: bool) -> StackedLayer:
+    """A latent layer as plain tensors, its KL among them if asked."""
     prior, posterior = latent.prior, latent.posterior
     noise = (latent.z - prior.loc) * (-prior.log_scale).exp()
     if posterior is None:
         return StackedLayer(latent.layer.name, latent.z, noise)
-    kl = latent.kl_elements
-    if latent.mask is not None:
+    kl = latent.kl_elements if measured else None
+    if kl is not None and latent.mask is not None:
         kl = kl.masked_fill(~latent.mask.unsqueeze(-1), 0.0)
     return StackedLayer(latent.layer.name, latent.z, noise, posterior.mean, posterior.scale, kl)

@@ -295,7 +295,14 @@ class LitVAE(LightningModule):
         return self.backbone.layers(self.symbols.fill(self.head.positions) if positions is None else positions)
 
     @torch.no_grad()
-    def encode(self, batch: Batch, draw: Draw = from_posterior, seed: int = 0, batch_size: int = 64) -> LatentStack:
+    def encode(
+        self,
+        batch: Batch,
+        draw: Draw = from_posterior,
+        seed: int = 0,
+        batch_size: int = 64,
+        measured: bool = True,
+    ) -> LatentStack:
         """The latent layers of some examples.
 
         Args:
@@ -303,6 +310,8 @@ class LitVAE(LightningModule):
             draw: Chooses z at each layer: ``from_posterior``, or ``posterior_mean`` for the same z whatever the seed.
             seed: Other seeds, other draws. An example's draw is the same in any batch.
             batch_size: How many at a time.
+            measured: Whether the KL is kept. Where a flow is part of the posterior and ``draw`` takes z from elsewhere,
+                it takes long: the flow is inverted.
         """
         stacks = []
         with self.evaluating():
@@ -310,7 +319,7 @@ class LitVAE(LightningModule):
                 part = batch[start : start + batch_size].to(self.device)
                 _, latents = self(part, draw, IndexedNoise(part.index, seed))
                 positions = self.head.embed(part[:1]).shape[1:-1]
-                stacks.append(LatentStack.of(latents, positions, part.index, part.mask, self._symbols))
+                stacks.append(LatentStack.of(latents, positions, part.index, part.mask, self._symbols, measured))
         return LatentStack.cat(stacks)
 
     def information(self, batches: Iterable[Batch]) -> list[Tensor]:
@@ -415,7 +424,7 @@ class LitVAE(LightningModule):
             seed: Of what is drawn.
         """
         original = self.symbols.render(batch.x, batch.mask)
-        return original.beside(self.show(self.encode(batch, draw, seed)))
+        return original.beside(self.show(self.encode(batch, draw, seed, measured=False)))
 
     @torch.no_grad()
     def show(

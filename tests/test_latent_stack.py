@@ -104,7 +104,7 @@ def test_what_was_not_encoded_has_no_size():
     stack = LatentStack.of([latent(layer, encoded=False) for layer in LAYERS], (4, 8), torch.arange(3))
 
     assert stack[:1].layers[0].mean is None
-    with pytest.raises(ValueError, match=r"1x1\.0 was drawn from the prior alone"):
+    with pytest.raises(ValueError, match=r"1x1\.0 has no KL: it was drawn from the prior alone"):
         _ = stack.nats
 
 

@@ -101,6 +101,7 @@ def show_traversal(
     split: Split = "test",
     layer: str | None = None,
     variables: list[int] | None = None,
+    at: list[int] | None = None,
     num: int = 8,
     steps: int = 7,
     reach: float = 3.0,
@@ -110,8 +111,8 @@ def show_traversal(
 ) -> None:
     """Show what latent variables do: each in a row, its values from low to high, all else as in one example.
 
-    A variable is a channel of a latent layer; it is set at all positions of the layer. What is kept of the layers below
-    is the noise that the prior would have made them of.
+    A variable is a channel of a latent layer. What stays as it was, there and in all other layers, is the noise that
+    the prior would have made z of.
 
     Args:
         ckpt_path: A run directory, whose best checkpoint is taken, or a checkpoint.
@@ -124,6 +125,7 @@ def show_traversal(
         layer: Name of the latent layer, such as 4x4.0; unset, the one with the largest KL on average over the
             validation split (its first 128 examples).
         variables: Numbers of the variables, from 0: '[0, 5]'; unset, those with the largest KL, the largest first.
+        at: Position at which the variables change, such as '[2, 3]', row and column; unset, all of the layer.
         num: How many variables, unless they are named.
         steps: Values of each.
         reach: The largest value, in standard deviations from the prior's mean; the smallest is its negative.
@@ -149,7 +151,7 @@ def show_traversal(
             variables = measured[layer].argsort(descending=True)[:num].tolist()
     values = [reach * (2 * step / (steps - 1) - 1) for step in range(steps)]
     stack = vae.encode(batch, posterior_mean)
-    walk = along(vae, stack, layers[layer].index, [(variable,) for variable in variables], values)
+    walk = along(vae, stack, layers[layer].index, [(*(at or []), variable) for variable in variables], values)
     shown = vae.show(walk, decoding=Decoding(0.0, beams=beams))
     labels: list[dict[str, Label]] = [
         {"layer": layer, "variable": variable, "value": value} for variable, value in product(variables, values)
