@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -20,6 +20,9 @@ Result = TypeVar("Result")
 
 class Workers:
     """Applies a function to each part, in order, in as many processes as are of use.
+
+    Processes start when they are first needed, and live until the ``with`` block of the workers ends, or, outside of
+    one, until the parts are done.
 
     Args:
         most: Most processes; None for one a core that this process may run on.
@@ -36,6 +39,18 @@ class Workers:
             )
         self.most = most or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
         self.bar = bar
+        self._blocks = 0
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        self._blocks += 1
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._blocks -= 1
+        if self._blocks == 0 and self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
     def map(self, function: Callable[[Part], Result], parts: Sequence[Part], doing: str) -> Iterator[Result]:
         """What the function makes of each part, in the order of the parts; at most a few wait to be taken.
@@ -48,13 +63,32 @@ class Workers:
         Raises:
             RuntimeError: If a process died.
         """
-        processes = min(self.most, len(parts))
-        results = map(function, parts) if processes <= 1 else shared(function, parts, processes)
-        with progress(self.bar) as shown:
+        with self, progress(self.bar) as shown:
             task = shown.add_task(doing, total=sum(part.size for part in parts))
+            results = map(function, parts) if min(self.most, len(parts)) <= 1 else self._shared(function, parts)
             for part, result in zip(parts, results, strict=True):
                 shown.advance(task, part.size)
                 yield result
+
+    def _shared(self, function: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
+        """As ``map``, in processes."""
+        if self._pool is None:
+            # Fresh processes: a fork would copy the locks of torch's and loggers' threads in whatever state they are.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(min(self.most, len(parts)), context, initializer=leave_other_cores)
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for part in parts:
+                waiting.append(self._pool.submit(function, part))
+                if len(waiting) > 2 * self.most:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise RuntimeError(
+                "a process that tokenizes died: too little memory, or a script that fits a model at its top level and "
+                "not under `if __name__ == '__main__':`; data.init_args.tokenize_processes=1 uses no other process"
+            ) from None
 
 
 def progress(wanted: bool) -> Progress:
@@ -72,38 +106,6 @@ def progress(wanted: bool) -> Progress:
     )
 
 
-def shared(function: Callable[[Part], Result], parts: Sequence[Part], processes: int) -> Iterator[Result]:
-    """As ``map``, in processes."""
-    # Fresh processes: a fork would copy the threads' locks of torch and of loggers in whatever state they are.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, initializer=take, initargs=(function,))
-    waiting: deque[Future[Any]] = deque()
-    try:
-        for part in parts:
-            waiting.append(pool.submit(work, part))
-            if len(waiting) > 2 * processes:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise RuntimeError(
-            "a process that tokenizes died: too little memory, or a script that fits a model at its top level and not "
-            "under `if __name__ == '__main__':`; data.init_args.tokenize_processes=1 uses no other process"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-TAKEN: list[Callable[[Part], Any]] = []
-"""In a process of the pool: its function."""
-
-
-def take(function: Callable[[Part], Any]) -> None:
-    """Keep the function, which is sent once, and leave the other cores to the other processes."""
+def leave_other_cores() -> None:
+    """Leave the other cores to the other processes."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    TAKEN.append(function)
-
-
-def work(part: Part) -> Any:
-    """What the function makes of a part."""
-    return TAKEN[0](part)

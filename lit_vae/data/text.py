@@ -158,14 +158,15 @@ class TextDataModule(SymbolDataModule):
             "max_length": self.max_length,
             "too_long": self.too_long,
         }
-        if None in keys.values():
-            tokenizer, tables, tallies = self._make(None)
-        else:
-            folder = kept(cache_folder(self.cache_dir), made_of, self._make)
-            description = json.loads((folder / "description.json").read_text())
-            tokenizer = restore_tokenizer(description["tokenizer"])
-            tables = {split: mapped(folder / split) for split in keys}
-            tallies = {split: Tally(**description["tallies"][split]) for split in keys}
+        with self.workers:
+            if None in keys.values():
+                tokenizer, tables, tallies = self._make(None)
+            else:
+                folder = kept(cache_folder(self.cache_dir), made_of, self._make)
+                description = json.loads((folder / "description.json").read_text())
+                tokenizer = restore_tokenizer(description["tokenizer"])
+                tables = {split: mapped(folder / split) for split in keys}
+                tallies = {split: Tally(**description["tallies"][split]) for split in keys}
         for split, tally in tallies.items():
             self._say_longer(split, tally)
         return Tokens(self.corpus, tokenizer, self.max_length), {s: TextDataset(table) for s, table in tables.items()}

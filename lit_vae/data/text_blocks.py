@@ -152,10 +152,11 @@ class CharacterBlocksDataModule(SymbolDataModule):
 
     def _make(self, folder: Path) -> None:
         """Train the tokenizer and encode all splits into the files of a folder."""
-        tokenizer = trained(self.tokenizer, self.texts["train"], self.workers)
-        for split, source in self.texts.items():
-            chunks = encoded(EncodeStream(tokenizer), source, self.workers, f"tokenizing {split}", Tally())
-            written(chunks, folder / split)
+        with self.workers:
+            tokenizer = trained(self.tokenizer, self.texts["train"], self.workers)
+            for split, source in self.texts.items():
+                chunks = encoded(EncodeStream(tokenizer), source, self.workers, f"tokenizing {split}", Tally())
+                written(chunks, folder / split)
         (folder / "tokenizer.json").write_text(json.dumps(tokenizer.state()))
 
 

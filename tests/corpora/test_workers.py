@@ -54,3 +54,26 @@ class Dying:
 def test_fewer_than_one_process_is_refused():
     with pytest.raises(ValueError, match="tokenize_processes"):
         Workers(0)
+
+
+def test_processes_live_through_a_with_block_and_no_longer(lines):
+    workers = Workers(2)
+    name = operator.methodcaller("name")
+
+    with workers:
+        first, second = (set(workers.map(name, [Named(), Named(), Named()], "naming")) for _ in range(2))
+    third = set(workers.map(name, [Named(), Named(), Named()], "naming"))
+
+    assert second & first
+    assert not third & (first | second)
+
+
+class Named:
+    """A part that knows the process that reads it."""
+
+    size = 1
+
+    def name(self):
+        import os
+
+        return os.getpid()
