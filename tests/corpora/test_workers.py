@@ -1,6 +1,8 @@
 """Work that is shared by processes is what one would have done."""
 
 import operator
+import subprocess
+import sys
 
 import pytest
 
@@ -49,6 +51,19 @@ class Dying:
         import os
 
         os._exit(1)
+
+
+def test_a_process_that_tokenizes_does_not_wait_for_torch():
+    modules = "lit_vae.corpora.encoding, lit_vae.corpora.division, lit_vae.corpora.files, lit_vae.corpora.arrow"
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {modules}; print('torch' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == "False\n"
 
 
 def test_fewer_than_one_process_is_refused():
