@@ -8,11 +8,12 @@ from lit_vae.version import __version__
 if TYPE_CHECKING:
     from lit_vae.batch import Batch
     from lit_vae.decoding import Decoding
+    from lit_vae.latent_stack import LatentStack
     from lit_vae.vae import LitVAE
 
-__all__ = ["Batch", "Decoding", "LitVAE", "__version__"]
+__all__ = ["Batch", "Decoding", "LatentStack", "LitVAE", "__version__"]
 
-HOMES = {"Batch": "batch", "Decoding": "decoding", "LitVAE": "vae"}
+HOMES = {"Batch": "batch", "Decoding": "decoding", "LatentStack": "latent_stack", "LitVAE": "vae"}
 """Where the public names live. Imported when they are first asked for: torch takes seconds, --help does not need it."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,9 +41,8 @@ def call(
             flag and its help.
     """
     quieten()
-    parser = ArgumentParser(
-        prog=f"python -m lit_vae {verb}", exit_on_error=False, allow_abbrev=False, description=function.__doc__
-    )
+    what, _, _ = (inspect.getdoc(function) or "").partition("\n\nArgs:")
+    parser = ArgumentParser(prog=f"python -m lit_vae {verb}", exit_on_error=False, allow_abbrev=False, description=what)
     renamed = renamed or {}
     parser.add_function_arguments(function, skip={"data", *SWITCHES, *renamed})
     for name, (flag, line) in renamed.items():

@@ -41,7 +41,7 @@ def write_latents(
     """Write the latents of examples to a file, and print how much each latent layer holds.
 
     The size of a layer is its KL: what an ideal code of it takes, given the layers above. From Python, the file is read
-    by lit_vae.latent_stack.LatentStack.load.
+    by lit_vae.LatentStack.load.
 
     Args:
         ckpt_path: A run directory, whose best checkpoint is taken, or a checkpoint.
