@@ -4,7 +4,7 @@
 
 The baseline is what one writes first: float32, a 10,002-way softmax with a table of its own, ``cross_entropy``, default
 Adam; one embedding table to an end, embedding and hidden 256, 32 latent numbers. Ours is ``ptb_freebits.yaml`` with
-``overlays/cpu_hour.yaml``. Both read the same batches of equally long sentences from Penn Treebank's training split; the
+``overlays/cpu_hour.yaml``. Both read the same batches of equally long sentences of Penn Treebank's training split; the
 peak of a step's memory is that with 50,000 random words.
 """
 
