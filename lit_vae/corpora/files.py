@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,30 +39,8 @@ class Lines(TextSource):
         return file_key(self.path)
 
     def parts(self) -> Sequence[Part]:
-        return [LinesPart(self.path, *span) for span in starts(self.path.stat().st_size, self.part_bytes)]
-
-
-@dataclass(frozen=True)
-class LinesPart:
-    """The lines that begin in a span of a file.
-
-    Args:
-        path: The file.
-        start: First byte.
-        stop: Byte after the last.
-    """
-
-    path: Path
-    start: int
-    stop: int
-
-    @property
-    def size(self) -> int:
-        return self.stop - self.start
-
-    def __iter__(self) -> Iterator[str]:
-        text = read_lines(self.path, self.start, self.stop)
-        return (line for raw in text.split("\n") if (line := raw.strip()))
+        spans = starts(self.path.stat().st_size, self.part_bytes)
+        return [Span(self.path, start, stop, lines) for start, stop in spans]
 
 
 @dataclass(frozen=True)
@@ -89,30 +67,41 @@ class Stretch(TextSource):
 
     def parts(self) -> Sequence[Part]:
         spans = starts(self.stop - self.start, self.part_bytes)
-        return [StretchPart(self.path, self.start + start, self.start + stop) for start, stop in spans]
+        return [Span(self.path, self.start + start, self.start + stop, whole) for start, stop in spans]
 
 
 @dataclass(frozen=True)
-class StretchPart:
-    """The lines that begin in a span of a file, as one text with its line ends.
+class Span:
+    """The texts of the lines that begin in a span of a file.
 
     Args:
         path: The file.
         start: First byte.
         stop: Byte after the last.
+        texts: The texts of whole lines.
     """
 
     path: Path
     start: int
     stop: int
+    texts: Callable[[str], Iterator[str]]
 
     @property
     def size(self) -> int:
         return self.stop - self.start
 
     def __iter__(self) -> Iterator[str]:
-        if text := read_lines(self.path, self.start, self.stop):
-            yield text
+        return self.texts(read_lines(self.path, self.start, self.stop))
+
+
+def lines(content: str) -> Iterator[str]:
+    """The lines that are not empty, white space around each taken off."""
+    return (line for raw in content.split("\n") if (line := raw.strip()))
+
+
+def whole(content: str) -> Iterator[str]:
+    """One text, unless there is none."""
+    return iter([content] if content else [])
 
 
 def read_lines(path: Path, start: int, stop: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -80,7 +81,10 @@ class TokenizerTrainer(ABC):
     def key(self) -> Any:
         """Plain values that are others when training would make another tokenizer: settings and code."""
         cls = type(self)
-        code = sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+        try:
+            code = sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+        except (OSError, TypeError):  # typed in at a prompt: what this process makes is used by it alone
+            code = f"process {os.getpid()}"
         return [cls.__qualname__, code, sorted((name, repr(value)) for name, value in vars(self).items())]
 
 

@@ -115,6 +115,13 @@ def test_a_trainers_key_tells_its_settings():
     assert Words(min_count=2).key == Words(min_count=2).key
 
 
+def test_a_trainer_that_was_typed_in_at_a_prompt_has_a_key():
+    space = {"Bytes": Bytes, "__name__": "__prompt__"}
+    exec("class Own(Bytes):\n    pass", space)
+
+    assert "Own" in str(space["Own"]().key)
+
+
 def test_symbols_outside_the_vocabulary_are_told():
     trained = {name: trainer.train(["the cat"]) for name, trainer in TRAINERS.items()}
 
