@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from lit_vae.distributions import AutoregressiveTokens
+from lit_vae.heads.over_features import OverFeatures
 from lit_vae.heads.token import TokenHead, check_parts
 from lit_vae.heads.token_reader import TokenReader
 from lit_vae.heads.vocabulary import VocabularyProjection
@@ -136,23 +137,8 @@ class LSTMState(NamedTuple):
     cell: Tensor
 
 
-class LSTMOverFeatures:
-    """The causal network of one batch.
-
-    Args:
-        head: Whose LSTM it is.
-        features: [B, L, width].
-        mask: Observed tokens, [B, L], bool; None for all.
-    """
-
-    def __init__(self, head: LSTMTokenHead, features: Tensor, mask: Tensor | None) -> None:
-        self._head = head
-        self._features = features
-        self._mask = mask
-
-    @property
-    def device(self) -> torch.device:
-        return self._features.device
+class LSTMOverFeatures(OverFeatures[LSTMTokenHead]):
+    """The causal network of one batch."""
 
     def forced(self, ids: Tensor) -> Tensor:
         read = self._head.reader.before(ids, self._mask)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from lit_vae.distributions import AutoregressiveTokens
+from lit_vae.heads.over_features import OverFeatures
 from lit_vae.heads.token import TokenHead, check_parts
 from lit_vae.heads.token_reader import TokenReader
 from lit_vae.heads.transformer_block import CausalBlock
@@ -134,23 +134,8 @@ class TransformerState(NamedTuple):
     kept: list[Tensor]
 
 
-class TransformerOverFeatures:
-    """The causal network of one batch.
-
-    Args:
-        head: Whose Transformer it is.
-        features: [B, L, width].
-        mask: Observed tokens, [B, L], bool; None for all.
-    """
-
-    def __init__(self, head: TransformerTokenHead, features: Tensor, mask: Tensor | None) -> None:
-        self._head = head
-        self._features = features
-        self._mask = mask
-
-    @property
-    def device(self) -> torch.device:
-        return self._features.device
+class TransformerOverFeatures(OverFeatures[TransformerTokenHead]):
+    """The causal network of one batch."""
 
     def forced(self, ids: Tensor) -> Tensor:
         x = self._head.enter(self._head.reader.before(ids, self._mask), self._features)

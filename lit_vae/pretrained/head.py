@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_vae.distributions import AutoregressiveTokens
+from lit_vae.heads.over_features import OverFeatures
 from lit_vae.heads.token import TokenHead
 from lit_vae.heads.token_reader import TokenReader
 from lit_vae.heads.vocabulary import VocabularyProjection
@@ -96,32 +97,17 @@ class PretrainedState(NamedTuple):
     cache: Any
 
 
-class PretrainedOverFeatures:
-    """The causal network of one batch.
-
-    Args:
-        head: Whose model it is.
-        added: What is added to the embeddings, [B, L, embed_width].
-        mask: Observed tokens, [B, L], bool; None for all.
-    """
-
-    def __init__(self, head: HuggingFaceTokenHead, added: Tensor, mask: Tensor | None) -> None:
-        self._head = head
-        self._added = added
-        self._mask = mask
-
-    @property
-    def device(self) -> torch.device:
-        return self._added.device
+class PretrainedOverFeatures(OverFeatures[HuggingFaceTokenHead]):
+    """The causal network of one batch."""
 
     def forced(self, ids: Tensor) -> Tensor:
         read = self._head.reader.before(ids, self._mask)
-        return self._head.decoder(inputs_embeds=read + self._added, use_cache=False).last_hidden_state
+        return self._head.decoder(inputs_embeds=read + self._features, use_cache=False).last_hidden_state
 
     def start(self) -> PretrainedState:
         from transformers import DynamicCache
 
-        return PretrainedState(self._added, self._mask, DynamicCache(config=self._head.decoder.config))
+        return PretrainedState(self._features, self._mask, DynamicCache(config=self._head.decoder.config))
 
     def advance(self, state: PretrainedState, position: int, previous: Tensor | None) -> tuple[Tensor, PretrainedState]:
         added, mask, cache = state
