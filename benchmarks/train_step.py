@@ -6,8 +6,9 @@
 A step is a forward and a backward pass of the bound, without optimizer and regularizers. Its operations are those that
 torch counts in the plain float32 step; recomputing them earns nothing. The matrix rate is that of a product of two
 square matrices in the type of the step, timed in turn with the steps. Saved is what the forward pass keeps for the
-backward pass besides weights and pictures; peak is beyond what was in use before the step, gradients included. Where
-others use the machine, ``--clock cpu`` counts the processor's seconds rather than the clock's: with one thread only.
+backward pass besides weights and pictures. Peaks are beyond what was in use before the step, gradients included: of
+tensors, and of the whole process, in which a processor's allocator leaves gaps. Where others use the machine,
+``--clock cpu`` counts the processor's seconds rather than the clock's: with one thread only.
 
 On a GPU (``--device cuda``) nothing of this has been run yet.
 """
@@ -15,10 +16,11 @@ On a GPU (``--device cuda``) nothing of this has been run yet.
 import argparse
 import importlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +129,24 @@ class Step(nn.Module):
         given = {tensor.untyped_storage().data_ptr() for tensor in (*self.parameters(), *self.buffers(), self.batch.x)}
         return sum(storage.nbytes() for place, storage in kept.items() if place not in given)
 
-    def peak(self, variant: Variant, device: str) -> int:
-        """Most bytes in use during a step beyond the weights."""
+    def peaks(self, variant: Variant, device: str) -> tuple[int, int]:
+        """Most bytes in use during a step beyond the weights: of tensors, and of the process."""
+        take = partial(self.take, variant)
+        take()
         self.zero_grad(set_to_none=True)
-        return peak_bytes(partial(self.take, variant), device)
+        of_process = peak_bytes(take, device)
+        self.zero_grad(set_to_none=True)
+        return (peak_of_tensors(take) if device == "cpu" else of_process), of_process
+
+
+def peak_of_tensors(work: Work) -> int:
+    """Most bytes that tensors on a processor hold during the work beyond those before it."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    assert profile.profiler is not None
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    return max(accumulate(event.nbytes() for event in events))
 
 
 def located(settings: dict[str, Any]) -> Any:
@@ -164,30 +180,31 @@ def multiply(factor: Tensor) -> None:
         factor @ factor
 
 
-def measure(config: str, variants: Iterable[Variant], asked: argparse.Namespace) -> list[Row]:
-    """Rows of the table for one model."""
+def measure(config: str, variants: Sequence[Variant], asked: argparse.Namespace) -> list[Row]:
+    """Rows of the table for one model; the first of the variants is the plain one."""
     step = Step(config, asked.batch, asked.device)
     operations, multiplications = step.operations(), products(asked.device)
     works: dict[str, Work] = {str(variant): partial(step.take, variant) for variant in variants}
     works |= {name: work for name, (work, _) in multiplications.items()}
-    seconds = interleaved(works, asked.rounds, clock=CLOCKS[asked.clock])
+    saved = {variant: step.saved(variant) for variant in variants}
+    peaks = {variant: step.peaks(variant, asked.device) for variant in variants}
+    seconds = interleaved(works, asked.rounds, warmup=0, clock=CLOCKS[asked.clock])
     rates = {name: count / seconds[name] for name, (_, count) in multiplications.items()}
-    saved = {variant: step.saved(variant) for variant in (PLAIN, *variants)}
-    peaks = {variant: step.peak(variant, asked.device) for variant in (PLAIN, *variants)}
     return [
         {
             "config": config,
             "batch": asked.batch,
             "step": str(variant),
             "images/s": asked.batch / seconds[str(variant)],
-            "times float32": seconds[str(PLAIN)] / seconds[str(variant)] if str(PLAIN) in seconds else float("nan"),
+            "times float32": seconds[str(PLAIN)] / seconds[str(variant)],
             "GFLOP/image": operations / asked.batch / 1e9,
             "of the matrix rate": operations / seconds[str(variant)] / rates[f"{variant.dtype} products"],
             "matrix GFLOP/s": rates[f"{variant.dtype} products"] / 1e9,
             "saved MB": saved[variant] / 1e6,
             "of float32's": saved[variant] / saved[PLAIN],
-            "peak MB": peaks[variant] / 1e6,
-            "of float32's peak": peaks[variant] / peaks[PLAIN],
+            "peak MB": peaks[variant][0] / 1e6,
+            "of float32's peak": peaks[variant][0] / peaks[PLAIN][0],
+            "process MB": peaks[variant][1] / 1e6,
         }
         for variant in variants
     ]
