@@ -13,7 +13,7 @@ from torch import Tensor
 CORES = ("numpy.core", "numpy._core")
 """Where functions of arrays are, before NumPy 2 and since."""
 
-ALLOWED = {
+ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): codecs.encode,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, DistributedSampler
 
@@ -23,6 +24,9 @@ def as_is(batch: Any) -> Any:
 class ResumableSampler(DistributedSampler[Batch]):
     """torch's sampler of a process's share, in training from where the trainer is.
 
+    An evaluation of examples that differ in length takes those of nearly one length together, in the same order always:
+    no number depends on the order, and little is spent on padding.
+
     Args:
         dataset: What is sampled.
         trainer: Says how many processes share the work, and which this is; None for a process alone, whose epochs are
@@ -36,13 +40,32 @@ class ResumableSampler(DistributedSampler[Batch]):
         super().__init__(dataset, world, rank, shuffle, seed_of_run())
         self._trainer = trainer if shuffle else None
         self._batch_size = batch_size
+        self._order = by_length(dataset, batch_size * world) if dataset.uneven and not shuffle else None
 
     def __iter__(self) -> Iterator[int]:  # type: ignore[override]
         batches = 0
         if self._trainer is not None:
             self.epoch, batches = place_of(self._trainer, max(1, len(self) // self._batch_size))
         self.dataset.set_epoch(self.seed, self.epoch)  # type: ignore[attr-defined] # torch knows any data set
-        return islice(super().__iter__(), batches * self._batch_size, None)  # type: ignore[arg-type] # gives indices
+        indices: Iterator[int] = super().__iter__()  # type: ignore[assignment] # it gives indices
+        if self._order is not None:
+            return (int(self._order[index]) for index in indices)
+        return islice(indices, batches * self._batch_size, None)
+
+
+def by_length(dataset: SymbolDataset, size: int) -> np.ndarray:
+    """All examples in blocks of nearly one length, the blocks in mixed order, a last one that is not full in the end.
+
+    Mixed, so that a part of the batches is no selection by length.
+
+    Args:
+        dataset: Tells the lengths.
+        size: Of a block: the batches of all processes at a step.
+    """
+    order = dataset.lengths(np.arange(len(dataset))).argsort(kind="stable")
+    whole = len(order) // size * size
+    blocks = np.random.default_rng(0).permutation(order[:whole].reshape(-1, size))
+    return np.concatenate([blocks.ravel(), order[whole:]])
 
 
 class ResumableLoader(DataLoader[Batch]):

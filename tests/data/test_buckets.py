@@ -112,7 +112,28 @@ def test_the_training_loader_batches_texts_so(num_workers):
     assert [batch.index.tolist() for batch in batches] == batches_of()
 
 
-def test_an_evaluation_keeps_the_order_of_the_split():
-    loader = ResumableLoader(texts_of(LENGTHS), None, 4, shuffle=False, num_workers=0)
+@pytest.mark.parametrize("world", [1, 2])
+def test_an_evaluation_batches_by_length_always_alike(world):
+    def shares():
+        loaders = [
+            ResumableLoader(texts_of(LENGTHS), trainer_of(rank, world), 4, shuffle=False, num_workers=0)
+            for rank in range(world)
+        ]
+        return [[batch.index.tolist() for batch in loader] for loader in loaders]
 
-    assert torch.cat([batch.index for batch in loader]).tolist() == list(range(EXAMPLES))
+    first = shares()
+
+    whole = [batch for share in first for batch in share if len(batch) == 4]
+    assert {index for share in first for batch in share for index in batch} == set(range(EXAMPLES))
+    assert np.mean([np.ptp(LENGTHS[batch]) for batch in whole]) < 2
+    assert abs(np.corrcoef([LENGTHS[batch].mean() for batch in whole], range(len(whole)))[0, 1]) < 0.4
+    assert shares() == first
+
+
+def test_where_all_are_of_one_length_an_evaluation_keeps_the_order_of_the_split():
+    pictures = texts_of(np.full(10, 3))
+    pictures.uneven = False
+
+    loader = ResumableLoader(pictures, None, 4, shuffle=False, num_workers=0)
+
+    assert torch.cat([batch.index for batch in loader]).tolist() == list(range(10))
