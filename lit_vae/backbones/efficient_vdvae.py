@@ -113,11 +113,11 @@ class EfficientVDVAE(Backbone):
                 "down_n_blocks_per_res and pad count up from 0"
             )
         self.margin = Margin(pad)
-        size = self.margin.around(picture_size(shape, "EfficientVDVAE"))
+        size = picture_size(shape, "EfficientVDVAE")
         factors = [math.prod(strides[:level]) for level in range(count)]
         self.recompute = recompute
         self.reads = [level for level in reversed(range(count)) for _ in range(1 + repeats[-1 - level])]
-        self.levels = Levels(tuple(factors[level] for level in self.reads), latent, "up_strides")
+        self.levels = Levels(tuple(factors[level] for level in self.reads), latent, "up_strides", self.margin)
         share = math.sqrt(1 / len(self.reads))
         link = ScaleLink("softplus", softplus_beta, floor=-math.inf)
 
@@ -141,7 +141,7 @@ class EfficientVDVAE(Backbone):
             )
 
     def layers(self, shape: Sequence[int]) -> list[Layer]:
-        return self.levels.layers(self.margin.around(shape))
+        return self.levels.layers(shape)
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:
         """What each latent layer sees: the skip of its level, activated, [B, width, H_l, W_l], top first."""
@@ -274,7 +274,7 @@ def check_levels(strides: Sequence[int], widths: Sequence[int]) -> None:
         ValueError: If a stride is below 1, the last one is above, or channels change where no stride is.
     """
     key = "model.backbone.init_args."
-    if min(strides) < 1 or strides[-1] != 1:
+    if not strides or min(strides) < 1 or strides[-1] != 1:
         raise ValueError(f"{key}up_strides count up from 1 and end with a 1, the level at the top; got {strides}")
     for i, (stride, before, after) in enumerate(zip(strides, widths, widths[1:], strict=False)):
         if stride == 1 and after != before:

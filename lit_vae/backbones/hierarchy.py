@@ -19,50 +19,6 @@ BiasMaps = Literal["learned", "shared", "none"]
 
 
 @dataclass(frozen=True)
-class Levels:
-    """Where the latent layers of a hierarchy lie, in pictures of any size that it divides.
-
-    Args:
-        factors: What the sides of a picture are divided by at each latent layer, top first.
-        latent: Channels of each latent layer.
-        key: The argument that says so, for messages.
-    """
-
-    factors: tuple[int, ...]
-    latent: int
-    key: str
-
-    def layers(self, size: Sequence[int]) -> list[Layer]:
-        """The latent layers of a picture.
-
-        Raises:
-            ValueError: If its sides are not divisible.
-        """
-        return layers_at((self.size_at(factor, size) for factor in self.factors), self.latent)
-
-    def size_at(self, factor: int, size: Sequence[int]) -> tuple[int, int]:
-        """Height and width of the picture divided by a factor.
-
-        Raises:
-            ValueError: If its sides are not divisible by all of them.
-        """
-        most = max(self.factors)
-        if any(side % most or side < 1 for side in size):
-            nearest = "x".join(str(max(1, round(side / most)) * most) for side in size)
-            raise ValueError(
-                f"model.backbone.init_args.{self.key} divides the sides of a picture by {most} in all, but the "
-                f"pictures are {'x'.join(map(str, size))}: change it, or the size of the data; the nearest that fits "
-                f"is {nearest}"
-            )
-        return size[0] // factor, size[1] // factor
-
-
-def channels_first(features: Tensor) -> Tensor:
-    """[B, width, H, W] from [B, H, W, width], where it stays last in memory, as convolutions are fastest."""
-    return features.movedim(-1, 1).contiguous(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True)
 class Margin:
     """What a network adds around a picture, and takes away in the end: 2 makes 28x28 into 32x32.
 
@@ -83,6 +39,54 @@ class Margin:
     def remove(self, x: Tensor) -> Tensor:
         """[B, C, H, W] without it."""
         return x[..., self.pixels : -self.pixels, self.pixels : -self.pixels] if self.pixels else x
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Where the latent layers of a hierarchy lie, in pictures of any size that it divides.
+
+    Args:
+        factors: What the sides of a picture are divided by at each latent layer, top first.
+        latent: Channels of each latent layer.
+        key: The argument that says so, for messages.
+        margin: What the network adds around a picture before it divides.
+    """
+
+    factors: tuple[int, ...]
+    latent: int
+    key: str
+    margin: Margin = Margin(0)
+
+    def layers(self, size: Sequence[int]) -> list[Layer]:
+        """The latent layers of a picture.
+
+        Raises:
+            ValueError: If its sides are not divisible.
+        """
+        return layers_at((self.size_at(factor, size) for factor in self.factors), self.latent)
+
+    def size_at(self, factor: int, size: Sequence[int]) -> tuple[int, int]:
+        """Height and width of the picture with its margin, divided by a factor.
+
+        Raises:
+            ValueError: If its sides are not divisible by all of them.
+        """
+        most, added = max(self.factors), 2 * self.margin.pixels
+        height, breadth = self.margin.around(size)
+        if height % most or breadth % most or min(size) < 1:
+            nearest = "x".join(str(max(added // most + 1, round((side + added) / most)) * most - added) for side in size)
+            padded = f", {height}x{breadth} with pad {self.margin.pixels} around them" if added else ""
+            raise ValueError(
+                f"model.backbone.init_args.{self.key} divides the sides of a picture by {most} in all, but the "
+                f"pictures are {'x'.join(map(str, size))}{padded}: change it, or the size of the data; the nearest "
+                f"that fits is {nearest}"
+            )
+        return height // factor, breadth // factor
+
+
+def channels_first(features: Tensor) -> Tensor:
+    """[B, width, H, W] from [B, H, W, width], where it stays last in memory, as convolutions are fastest."""
+    return features.movedim(-1, 1).contiguous(memory_format=torch.channels_last)
 
 
 def layers_at(sizes: Iterable[tuple[int, int]], latent: int) -> list[Layer]:

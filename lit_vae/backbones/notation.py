@@ -1,5 +1,6 @@
 """The short forms in which papers write down deep networks."""
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -113,10 +114,13 @@ def parse_runs(given: float | str | Sequence[float], key: str, length: int | Non
     numbers: list[float] = []
     for run in given.replace(" ", "").split(",") if isinstance(given, str) else given:
         try:
-            value, _, count = str(run).partition("x")
-            numbers += [float(value)] * int(count or 1)
-        except ValueError as error:
-            raise ValueError(f"{where}: '{run}' is neither a number nor a run of them, as in 1x11,2,1x6") from error
+            value, times, count = str(run).partition("x")
+            number, repeats = float(value), int(count) if times else 1
+        except ValueError:
+            number, repeats = math.nan, 0
+        if not math.isfinite(number) or repeats < 1:
+            raise ValueError(f"{where}: '{run}' is neither a number nor a run of them, as in 1x11,2,1x6")
+        numbers += [number] * repeats
     if length is not None and len(numbers) != length:
         raise ValueError(f"{where} has {len(numbers)} entries, up_strides has {length}: give both as many")
     return numbers

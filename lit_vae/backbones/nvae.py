@@ -99,8 +99,8 @@ class NVAE(Backbone):
         self.recompute = recompute
         scales = [scale for scale in reversed(range(len(counts))) for _ in range(counts[scale])]
         factors = tuple(2 ** (outer_blocks + scale) for scale in scales)
-        self.levels = Levels(factors, latent, "groups, with outer_blocks and pad,")
-        size = self.margin.around(picture_size(shape, "NVAE"))
+        self.levels = Levels(factors, latent, "groups, with outer_blocks,", self.margin)
+        size = picture_size(shape, "NVAE")
         gated, widths = squeeze_excitation, [width << (outer_blocks + scale) for scale in range(len(counts))]
 
         self.read = NormedConv2d(embed_width, width, 3)
@@ -138,7 +138,7 @@ class NVAE(Backbone):
             )
 
     def layers(self, shape: Sequence[int]) -> list[Layer]:
-        return self.levels.layers(self.margin.around(shape))
+        return self.levels.layers(shape)
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> list[Tensor]:
         """What each latent layer sees, [B, width, H_l, W_l], top first."""

@@ -262,6 +262,10 @@ def test_one_number_and_runs_and_a_list_say_the_same():
     ("wrong", "message"),
     [
         ({"up_strides": "1,2y3"}, r"up_strides: '2y3' is neither a number nor a run"),
+        ({"up_strides": "1,2x-1,1"}, r"up_strides: '2x-1' is neither a number nor a run"),
+        ({"up_strides": "1,2x,1"}, r"up_strides: '2x' is neither a number nor a run"),
+        ({"up_strides": "nan,1"}, r"up_strides: 'nan' is neither a number nor a run"),
+        ({"up_strides": []}, r"up_strides count up from 1 and end with a 1"),
         ({"up_strides": "1,2,2"}, r"up_strides count up from 1 and end with a 1"),
         ({"up_filters": "8x3"}, r"up_filters has 3 entries, up_strides has 4"),
         ({"up_filters": "16x4"}, r"changes from 8 to 16 after level 0, whose stride is 1: .* write 8 there"),
@@ -272,6 +276,7 @@ def test_one_number_and_runs_and_a_list_say_the_same():
         ({"pad": -1}, r"pad count up from 0"),
         ({"latent": 0}, r"latent and up_filters count up from 1"),
         ({"shape": (4, 10)}, r"up_strides divides the sides of a picture by 4 .* 4x10: .* nearest that fits is 4x8"),
+        ({"pad": 1}, r"by 4 in all, but the pictures are 4x8, 6x10 with pad 1 around them.* nearest that fits is 6x6"),
         ({"shape": (None,)}, r"EfficientVDVAE reads pictures"),
         ({"bias_maps": "map"}, r"bias_maps is 'learned', 'shared' or 'none', got 'map'"),
     ],

@@ -116,7 +116,7 @@ def test_options_leave_parts_out():
         ({"groups": "2,0"}, r"groups, latent, outer_cells.* count up from 1"),
         ({"width": 1}, r"width from 2"),
         ({"flows": -1}, r"flows and pad from 0"),
-        ({"shape": (6, 8)}, r"groups, with outer_blocks and pad, divides .* by 4 .* 6x8: .* nearest that fits is 8x8"),
+        ({"shape": (6, 8)}, r"groups, with outer_blocks, divides .* by 4 .* 6x8: .* nearest that fits is 8x8"),
         ({"shape": (None,)}, r"NVAE reads pictures"),
         ({"bias_maps": "map"}, r"bias_maps is 'learned', 'shared' or 'none', got 'map'"),
     ],
