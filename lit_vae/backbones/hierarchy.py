@@ -74,7 +74,8 @@ class Levels:
         most, added = max(self.factors), 2 * self.margin.pixels
         height, breadth = self.margin.around(size)
         if height % most or breadth % most or min(size) < 1:
-            nearest = "x".join(str(max(added // most + 1, round((side + added) / most)) * most - added) for side in size)
+            least = added // most + 1
+            nearest = "x".join(str(max(least, round((side + added) / most)) * most - added) for side in size)
             padded = f", {height}x{breadth} with pad {self.margin.pixels} around them" if added else ""
             raise ValueError(
                 f"model.backbone.init_args.{self.key} divides the sides of a picture by {most} in all, but the "
