@@ -105,14 +105,16 @@ class Pictures(Rendering):
         return self.columns or math.ceil(math.sqrt(len(self)))
 
     def lines(self) -> list[str]:
-        """What each row shows, and each column, as far as labels tell."""
+        """What all show, each row, and each column, as far as labels tell."""
         if self.labels is None:
             return []
         rows = [self.labels[start : start + self.breadth] for start in range(0, len(self), self.breadth)]
         telling = varying(self.labels)
+        of_all = [name for name in self.labels[0] if name not in telling]
         of_rows = [name for name in telling if not any(name in varying(row) for row in rows)]
         shown = [f"row {number + 1}: {spelled(row[0], of_rows)}" for number, row in enumerate(rows) if of_rows]
         of_columns = [name for name in telling if name not in of_rows]
+        shown[:0] = [f"all: {spelled(self.labels[0], of_all)}"] * bool(of_all)
         return shown + [f"columns: {name} {', '.join(said(label[name]) for label in rows[0])}" for name in of_columns]
 
     def records(self) -> list[dict[str, Any]]:

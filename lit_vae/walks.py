@@ -57,8 +57,10 @@ def between(vae: LitVAE, one: LatentStack, other: LatentStack, steps: int) -> La
         steps: Latents on each way, at least 2.
 
     Raises:
-        ValueError: If there are fewer steps, or the stacks do not fit together.
+        ValueError: If there are fewer steps, the stacks do not fit together, or the model has no latent layers.
     """
+    if not one.layers:
+        raise ValueError("there are no latent layers to walk through: the model has none")
     if steps < 2:
         raise ValueError(f"a walk has two ends, so --steps counts up from 2, got {steps}")
     shapes = [[layer.z.shape for layer in stack.layers] for stack in (one, other)]
@@ -86,8 +88,10 @@ def along(
         values: Standard deviations from the mean of the prior.
 
     Raises:
-        ValueError: If there is no such layer or variable.
+        ValueError: If there is no such layer or variable, or no variable or value at all.
     """
+    if not (variables and values):
+        raise ValueError(f"a traversal takes at least one of --variables and one value, got {variables} and {values}")
     if not 0 <= layer < len(stack.layers):
         raise ValueError(f"there are {len(stack.layers)} latent layers, from 0, got layer {layer}")
     shape = stack.layers[layer].z.shape[1:]

@@ -88,7 +88,7 @@ def test_labels_that_tell_texts_apart_come_before_them_and_groups_are_parted():
 def test_labels_of_pictures_say_what_rows_and_columns_are():
     rows = pictures(4).in_rows(2, LABELS)
 
-    assert rows.lines() == ["row 1: variable 4", "row 2: variable 12", "columns: value -1.00, 0.50"]
+    assert rows.lines() == ["all: layer z", "row 1: variable 4", "row 2: variable 12", "columns: value -1.00, 0.50"]
     assert rows.grid().shape[2] < pictures(4).in_rows(4, LABELS).grid().shape[2]
     assert pictures(4).lines() == []
 

@@ -106,6 +106,11 @@ def test_what_is_no_walk_is_refused(vae, stack):
         between(vae, stack[:1], stack[1:2], 1)
     with pytest.raises(ValueError, match="to one of as many others"):
         between(vae, stack[:1], stack[1:], 3)
+    with pytest.raises(ValueError, match="the model has none"):
+        between(vae, stack.top(0), stack.top(0), 3)
+    for variables, values in [([], [0.0]), ([(0,)], [])]:
+        with pytest.raises(ValueError, match="at least one of --variables"):
+            along(vae, stack, 1, variables, values)
     with pytest.raises(ValueError, match="latent layers, from 0, got layer 9"):
         along(vae, stack, 9, [(0,)], [0.0])
     for variable in [(2,), (-1,), (0, 0), (4, 0, 0, 0)]:

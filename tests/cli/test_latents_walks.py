@@ -87,6 +87,7 @@ def test_a_variable_is_a_row_from_low_to_high(cli, finished):
 
     assert answer.out.splitlines() == [
         "wrote traversal.png",
+        "all: layer z",
         "row 1: variable 1",
         "row 2: variable 0",
         "columns: value -50.00, 0.00, 50.00",
