@@ -164,8 +164,7 @@ class LitVAE(LatentVariableModel):
         found = per_example | self.head.report(totals["nelbo"], examples, totals["symbols"], units)
         if "importance_weighted" in totals:
             weighted = self.head.report(totals["importance_weighted"], examples, totals["symbols"], units)
-            nll = {"nll": totals["importance_weighted"] / examples} | weighted
-            found |= {f"importance_weighted/{name}": value for name, value in nll.items()}
+            found |= {f"iw/{name}": value for name, value in weighted.items()}
         return found
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
