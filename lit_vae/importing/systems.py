@@ -50,12 +50,18 @@ def translate(
         reference: The state dict, without prefixes.
 
     Raises:
-        ValueError: If the model is another: names are missing or too many, or a shape is another.
+        ValueError: If the model is another: its backbone, its head or the number of its grey levels, names that are
+            missing or too many, or a shape.
     """
     if not isinstance(backbone, system.backbone):
         raise ValueError(
             f"model.backbone is a {type(backbone).__name__}, but the checkpoint is read into a "
             f"{system.backbone.__name__}: name a config that has one with --config, such as {system.config}"
+        )
+    if not isinstance(head, LogisticPixelHead | BernoulliPixelHead):
+        raise ValueError(
+            f"model.head is a {type(head).__name__}, but what the references learned are the numbers of a "
+            f"{LogisticPixelHead.__name__}, or of a {BernoulliPixelHead.__name__} for MNIST: name one of the two"
         )
     if system.backbone is not NVAE and head.num_values not in (2, 256):
         raise ValueError(
@@ -74,10 +80,8 @@ def translate(
         order = head_order(head.layout.components)
         ours |= {name: permuted(ours[name], order) for name in ("head.output.weight", "head.output.bias")}
     if isinstance(backbone, EfficientVDVAE) and isinstance(head, BernoulliPixelHead):
-        weight, bias = (
-            ours["backbone.read.weight"],
-            ours["backbone.read.bias"],
-        )  # read 0 and 1, where ours read -1 and 1
+        # the reference reads 0 and 1, ours -1 and 1
+        weight, bias = ours["backbone.read.weight"], ours["backbone.read.bias"]
         ours |= {"backbone.read.weight": weight / 2, "backbone.read.bias": bias + weight.sum((1, 2, 3)) / 2}
     expected = nn.ModuleDict({"backbone": backbone, "head": head}).state_dict()
     if (top := "backbone.top.map") in ours and ours[top].dim() == 3:
@@ -89,6 +93,7 @@ def translate(
                 f"the checkpoint's {theirs} has shape {list(value.shape)}, where the config's model has "
                 f"{list(expected[name].shape)} ({name}): it is another model; {other_configs(system)}"
             )
+    assert ours.keys() == expected.keys(), "no weight is left as it was made"
     return ours
 
 

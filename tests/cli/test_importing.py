@@ -9,7 +9,7 @@ from golden import formula
 from PIL import Image
 
 from lit_vae import LitVAE, backbones
-from lit_vae.heads import BernoulliPixelHead, LogisticPixelHead
+from lit_vae.heads import BernoulliPixelHead, LogisticPixelHead, NormalPixelHead
 from lit_vae.importing import SYSTEMS, translate
 
 BACKBONES = {
@@ -152,6 +152,13 @@ def test_a_model_of_few_grey_levels_has_another_grid_and_is_refused():
 
     with pytest.raises(ValueError, match="32 grey levels: vdvae was trained on another grid"):
         translate(SYSTEMS["vdvae"], backbone, LogisticPixelHead(16, 32, (3, 8, 8), components=2), {})
+
+
+def test_a_head_whose_numbers_mean_something_else_is_refused():
+    backbone = backbones.VDVAE(3, (8, 8), **BACKBONES["vdvae"][1])
+
+    with pytest.raises(ValueError, match=r"model\.head is a NormalPixelHead, but .* a LogisticPixelHead"):
+        translate(SYSTEMS["vdvae"], backbone, NormalPixelHead(16, 256, (3, 8, 8), components=2), {})
 
 
 class Trap:
