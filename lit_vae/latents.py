@@ -36,6 +36,8 @@ class Latent:
         prior: p(z | layers above), elements [B, *S, z].
         posterior: q(z | x, layers above); None when nothing was encoded.
         mask: Positions that exist, [B, *S], bool; None for all.
+        noise: What a draw of the posterior is made of, [B, *S, z]: where the KL has no closed form, it is taken at that
+            draw, whatever z is. None: z is such a draw.
     """
 
     layer: Layer
@@ -43,6 +45,7 @@ class Latent:
     prior: Gaussian
     posterior: Posterior | None
     mask: Tensor | None = None
+    noise: Tensor | None = None
 
     def total(self, elements: Tensor) -> Tensor:
         """Sum over all but the batch of per-element nats [B, *S, z], [B]; masked positions count nothing."""
@@ -67,7 +70,7 @@ class Latent:
 
     @property
     def kl(self) -> Tensor:
-        """KL(q || p) given the layers above, [B], nats: in closed form, or where there is none log q - log p at z."""
+        """KL(q || p) given the layers above, [B], nats: in closed form, or log q - log p at a draw."""
         return self.total(self.kl_elements)
 
     @property
@@ -76,7 +79,8 @@ class Latent:
         try:
             return kl_divergence(self._encoded, self.prior)
         except NotImplementedError:  # how torch says that there is no closed form
-            return self._encoded.log_prob(self.z) - self.prior.log_prob(self.z)
+            z = self.z if self.noise is None else self._encoded.push(self.noise)
+            return self._encoded.log_prob(z) - self.prior.log_prob(z)
 
     @property
     def _encoded(self) -> Posterior:

@@ -74,6 +74,15 @@ def test_without_a_closed_form_the_divergence_is_that_of_the_draw(prior, posteri
     torch.testing.assert_close(masked.kl, masked.log_q - masked.log_p)
 
 
+def test_without_a_closed_form_the_divergence_is_that_of_a_draw_whatever_z_was_chosen(prior, posterior, noise):
+    flowed = FlowedGaussian(posterior, lambda z: z + 1)
+
+    drawn, chosen = (Latent(LAYER, z, prior, flowed, noise=noise) for z in (flowed.push(noise), flowed.mean))
+
+    assert torch.equal(chosen.kl, drawn.kl)
+    torch.testing.assert_close(drawn.kl, drawn.log_q - drawn.log_p)
+
+
 def test_positions_that_do_not_exist_count_nothing(prior, posterior, noise):
     mask = torch.tensor([[True, True, False, False], [True, False, False, True]])
     latent = Latent(LAYER, posterior.push(noise), prior, posterior, mask)

@@ -214,7 +214,7 @@ class LatentBlock(nn.Module, ABC):
             state = self.enter(state)
         state, prior, posterior = self.propose(state, seen)
         z = draw(prior, posterior, noise, layer)
-        return self.absorb(state, z), Latent(layer, z, prior, posterior)
+        return self.absorb(state, z), Latent(layer, z, prior, posterior, noise=noise)
 
 
 class AddingBlock(LatentBlock):

@@ -23,7 +23,7 @@ class VolumePreserving(Protocol):
 class FlowedGaussian(Distribution):
     """What becomes of independent normals under a map that preserves volume.
 
-    There is no closed form for its KL: a :class:`~lit_vae.latents.Latent` reports log q - log p at the draw.
+    There is no closed form for its KL: a :class:`~lit_vae.latents.Latent` reports log q - log p at a draw.
 
     Args:
         base: Before the flow, elements [B, *S, z].
@@ -36,7 +36,8 @@ class FlowedGaussian(Distribution):
         super().__init__(base.batch_shape, validate_args=False)
         self.base = base
         self.flow = flow
-        self._pushed: tuple[Tensor, Tensor] | None = None
+        self._drawn: tuple[Tensor, Tensor] | None = None
+        self._carried: list[tuple[Tensor, Tensor]] = []
 
     @property
     def mean(self) -> Tensor:
@@ -54,21 +55,22 @@ class FlowedGaussian(Distribution):
         return self.base.scale
 
     def push(self, noise: Tensor) -> Tensor:
-        """Standard-normal noise carried to this distribution, [B, *S, z]."""
-        return self._carry(self.base.push(noise))
+        """Standard-normal noise carried to this distribution, [B, *S, z]; the same noise only once."""
+        if self._drawn is None or self._drawn[0] is not noise:
+            self._drawn = noise, self._carry(self.base.push(noise))
+        return self._drawn[1]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density before the flow, [B, *S, z], nats; of its sum over an example, that is also the density after.
 
-        At the last draw it costs nothing; anywhere else the flow is inverted.
+        At a draw and at the mode it costs nothing; anywhere else the flow is inverted.
         """
-        if self._pushed is not None and value is self._pushed[0]:
-            return self.base.log_prob(self._pushed[1])
-        return self.base.log_prob(self.flow.inverse(value))
+        known = next((z for image, z in self._carried if image is value), None)
+        return self.base.log_prob(self.flow.inverse(value) if known is None else known)
 
     def _carry(self, z: Tensor) -> Tensor:
         image = self.flow(z)
-        self._pushed = image, z
+        self._carried.append((image, z))
         return image
 
 
