@@ -144,8 +144,7 @@ class LatentVariableModel(LightningModule):
             draw: Chooses z at each layer: ``from_posterior``, or ``posterior_mean`` for the same z whatever the seed.
             seed: Other seeds, other draws. An example's draw is the same in any batch.
             batch_size: How many at a time.
-            measured: Whether the KL is kept. Where a flow is part of the posterior and ``draw`` takes z from elsewhere,
-                it takes long: the flow is inverted.
+            measured: Whether the KL is kept. Where a flow is part of the posterior, it is estimated at one draw of it.
         """
         stacks = []
         with self.evaluating():
