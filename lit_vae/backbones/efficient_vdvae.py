@@ -14,12 +14,15 @@ from lit_vae.backbones.hierarchy import (
     BiasMaps,
     Levels,
     Margin,
+    ScaleForm,
     Upsample,
     channels_first,
     descend,
     gaussian,
     learned_bias,
+    relative,
     run,
+    scale_link,
     top_bias,
 )
 from lit_vae.backbones.notation import parse_runs, parse_whole_runs
@@ -52,8 +55,9 @@ class EfficientVDVAE(Backbone):
         up_n_blocks_per_res: Cells that a level has besides the one that leads to the skip.
         down_n_blocks_per_res: Latent layers that a level has besides the first, reading the same skip; top-down order.
         latent: Channels of each latent layer (down_latent_variates).
-        softplus_beta: Scales are ln(1 + exp(beta a)) / beta of what the network says, with a slope of at most 1; the
-            default is the published configurations' ln 2, to seven digits.
+        scale_form: ``softplus``: scales are ln(1 + exp(beta a)) / beta of what the network says, with a slope of at
+            most 1; ``exp``: it says their logarithms.
+        softplus_beta: Beta; the default is the published configurations' ln 2, to seven digits.
         residual_posterior: The posterior is given relative to the prior: its mean added, its scale multiplied
             (use_residual_distribution).
         bias_maps: What the top-down pass adds where it enters a resolution: ``learned`` for each position (resized
@@ -84,6 +88,7 @@ class EfficientVDVAE(Backbone):
         up_n_blocks_per_res: int | str | list[int] = 0,
         down_n_blocks_per_res: int | str | list[int] = 0,
         latent: int = 32,
+        scale_form: ScaleForm = "softplus",
         softplus_beta: float = 0.6931472,
         residual_posterior: bool = False,
         bias_maps: BiasMaps = "learned",
@@ -105,12 +110,11 @@ class EfficientVDVAE(Backbone):
             min(latent, *widths, *middles) < 1
             or min(pad, *cells, *repeats) < 0
             or any(size < 1 or size % 2 == 0 for size in kernels)
-            or not softplus_beta > 0
         ):
             raise ValueError(
-                "of model.backbone.init_args, latent and up_filters count up from 1, softplus_beta is above 0, "
-                "up_mid_filters_ratio leaves at least one channel, up_kernel_size is odd, and up_n_blocks_per_res, "
-                "down_n_blocks_per_res and pad count up from 0"
+                "of model.backbone.init_args, latent and up_filters count up from 1, up_mid_filters_ratio leaves at "
+                "least one channel, up_kernel_size is odd, and up_n_blocks_per_res, down_n_blocks_per_res and pad "
+                "count up from 0"
             )
         self.margin = Margin(pad)
         size = picture_size(shape, "EfficientVDVAE")
@@ -119,7 +123,7 @@ class EfficientVDVAE(Backbone):
         self.reads = [level for level in reversed(range(count)) for _ in range(1 + repeats[-1 - level])]
         self.levels = Levels(tuple(factors[level] for level in self.reads), latent, "up_strides", self.margin)
         share = math.sqrt(1 / len(self.reads))
-        link = ScaleLink("softplus", softplus_beta, floor=-math.inf)
+        link = scale_link(scale_form, softplus_beta)
 
         self.read = glorot(nn.Conv2d(embed_width, width, 1))
         self.encoder = nn.ModuleList(
@@ -242,7 +246,7 @@ class EfficientBlock(AddingBlock):
             return state + features, prior, None
         posterior = gaussian(self.to_posterior(self.posterior.of_active(active, seen)), self.link)
         if self.residual:
-            posterior = Gaussian(posterior.loc + prior.loc, posterior.log_scale + prior.log_scale)
+            posterior = relative(posterior, prior)
         return state + features, prior, posterior
 
 

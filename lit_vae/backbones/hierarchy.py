@@ -1,5 +1,6 @@
 """What backbones share whose latent layers are pictures in a deep top-down hierarchy."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,6 +17,7 @@ from lit_vae.distributions.scales import ScaleLink
 from lit_vae.latents import Draw, Latent, Layer
 
 BiasMaps = Literal["learned", "shared", "none"]
+ScaleForm = Literal["exp", "softplus"]
 
 
 @dataclass(frozen=True)
@@ -313,6 +315,29 @@ def gaussian(parameters: Tensor, link: ScaleLink) -> Gaussian:
     """
     loc, raw = at_least_float32(parameters).movedim(1, -1).chunk(2, dim=-1)
     return Gaussian(loc, link.log_scale(raw))
+
+
+def relative(posterior: Gaussian, prior: Gaussian) -> Gaussian:
+    """A posterior that is given relative to its prior: its mean added to that one's, its scale multiplied by it."""
+    return Gaussian(posterior.loc + prior.loc, posterior.log_scale + prior.log_scale)
+
+
+def scale_link(form: ScaleForm, beta: float) -> ScaleLink:
+    """How numbers become the scales of latent variables, as small as they like.
+
+    Args:
+        form: ``exp`` or ``softplus``.
+        beta: Of the softplus.
+
+    Raises:
+        ValueError: If there is no such form, or ``beta`` is not above 0.
+    """
+    if form not in ("exp", "softplus") or not beta > 0:
+        raise ValueError(
+            f"of model.backbone.init_args, scale_form is 'exp' or 'softplus' and softplus_beta is above 0, "
+            f"got {form!r} and {beta}"
+        )
+    return ScaleLink(form, beta, floor=-math.inf)
 
 
 def fit_channels(x: Tensor, width: int) -> Tensor:

@@ -14,21 +14,22 @@ from lit_vae.backbones.hierarchy import (
     AddingBlock,
     BiasMaps,
     Levels,
+    ScaleForm,
     Upsample,
     channels_first,
     descend,
     fit_channels,
     gaussian,
     learned_bias,
+    relative,
     run,
+    scale_link,
     top_bias,
 )
 from lit_vae.backbones.notation import parse_decoder, parse_encoder
 from lit_vae.distributions import Gaussian
 from lit_vae.distributions.scales import ScaleLink
 from lit_vae.latents import Draw, Latent, Layer
-
-LINK = ScaleLink("exp", floor=-math.inf)
 
 
 class VDVAE(Backbone):
@@ -49,6 +50,10 @@ class VDVAE(Backbone):
         widths: Channels from a resolution down to the next that is named, as {512: 32, 128: 512}; elsewhere ``width``.
         latent: Channels of each latent layer (zdim).
         bottleneck: Channels inside a block over those outside (bottleneck_multiple).
+        scale_form: ``exp``: the network says the logarithms of scales; ``softplus``: scales are
+            ln(1 + exp(beta a)) / beta of what it says, with a slope of at most 1.
+        softplus_beta: Beta.
+        residual_posterior: The posterior is given relative to the prior: its mean added, its scale multiplied.
         bias_maps: What the top-down pass adds where it enters a resolution: ``learned`` for each position (resized
             where the picture has another size), ``shared`` by all positions, or ``none``; the top keeps a shared one.
         no_bias_above: Largest resolution that has one.
@@ -77,6 +82,9 @@ class VDVAE(Backbone):
         widths: Mapping[int, int] | None = None,
         latent: int = 16,
         bottleneck: float = 0.25,
+        scale_form: ScaleForm = "exp",
+        softplus_beta: float = 0.6931472,
+        residual_posterior: bool = False,
         bias_maps: BiasMaps = "learned",
         no_bias_above: int = 64,
         input_mean: float = 127.5,
@@ -105,6 +113,7 @@ class VDVAE(Backbone):
             for level, pool in encoder
         )
         self.top = top_bias(bias_maps, self.widths[top], self.levels.size_at(own // top, size))
+        link = scale_link(scale_form, softplus_beta)
         self.decoder = nn.ModuleList()
         for level, source in decoder:
             enter = None
@@ -112,8 +121,8 @@ class VDVAE(Backbone):
                 form: BiasMaps = bias_maps if level <= no_bias_above else "none"
                 bias = learned_bias(form, self.widths[level], self.levels.size_at(own // level, size))
                 enter = Upsample(level // source, self.widths[level], bias)
-            block = VeryDeepBlock(enter, self.widths[level], middles[level], latent, kernel(level), len(decoder))
-            self.decoder.append(block)
+            sizes = self.widths[level], middles[level], latent, kernel(level), len(decoder)
+            self.decoder.append(VeryDeepBlock(enter, *sizes, link, residual_posterior))
         self.gain = nn.Parameter(torch.ones(1, width, 1, 1))
         self.bias = nn.Parameter(torch.zeros(1, width, 1, 1))
 
@@ -180,10 +189,20 @@ class VeryDeepBlock(AddingBlock):
         latent: Channels of z.
         kernel_size: Of the cells.
         siblings: Latent layers of the model.
+        link: Makes log-scales.
+        residual: Whether the posterior is given relative to the prior.
     """
 
     def __init__(
-        self, enter: nn.Module | None, width: int, middle: int, latent: int, kernel_size: int, siblings: int
+        self,
+        enter: nn.Module | None,
+        width: int,
+        middle: int,
+        latent: int,
+        kernel_size: int,
+        siblings: int,
+        link: ScaleLink,
+        residual: bool,
     ) -> None:
         share = math.sqrt(1 / siblings)
         super().__init__(
@@ -191,6 +210,8 @@ class VeryDeepBlock(AddingBlock):
             project=shrunk(nn.Conv2d(latent, width, 1), share),
             refine=cell(width, middle, width, kernel_size, share, residual=True),
         )
+        self.link = link
+        self.residual = residual
         self.parts = [2 * latent, width]
         self.posterior = cell(2 * width, middle, 2 * latent, kernel_size)
         self.prior = cell(width, middle, 2 * latent + width, kernel_size, 0.0)
@@ -198,8 +219,11 @@ class VeryDeepBlock(AddingBlock):
     def propose(self, state: Tensor, seen: Tensor | None) -> tuple[Tensor, Gaussian, Gaussian | None]:
         active = gelu(state)
         parameters, features = self.prior.of_active(active).split(self.parts, 1)
-        posterior = None if seen is None else gaussian(self.posterior.of_active(active, seen), LINK)
-        return state + features, gaussian(parameters, LINK), posterior
+        prior = gaussian(parameters, self.link)
+        if seen is None:
+            return state + features, prior, None
+        posterior = gaussian(self.posterior.of_active(active, seen), self.link)
+        return state + features, prior, relative(posterior, prior) if self.residual else posterior
 
 
 def cell(

@@ -140,6 +140,28 @@ def test_the_prior_starts_as_the_standard_normal_and_adds_nothing():
     assert posterior is None
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("form", ["exp", "softplus"])
+def test_a_residual_posterior_is_relative_to_the_prior(form):
+    state, seen = torch.randn(2, 2, 8, 2, 4)
+    one, other = (small(scale_form=form, residual_posterior=residual).decoder[1] for residual in (False, True))
+
+    (_, prior, absolute), (_, same, relative) = (block.propose(state, seen) for block in (one, other))
+
+    torch.testing.assert_close(same.scale, prior.scale)
+    torch.testing.assert_close(relative.mean, absolute.mean + prior.mean)
+    torch.testing.assert_close(relative.scale, absolute.scale * prior.scale)
+
+
+@torch.no_grad()
+def test_scales_are_exponentials_or_a_softplus_with_a_slope_of_at_most_one():
+    state = torch.randn(2, 8, 2, 4)
+
+    (_, exp, _), (_, soft, _) = (small(scale_form=form).decoder[1].propose(state, None) for form in ("exp", "softplus"))
+
+    torch.testing.assert_close(soft.scale, torch.log2(1 + 2**exp.log_scale))
+
+
 def test_convolutions_that_add_to_a_stream_start_small_in_its_length_and_none_has_a_bias():
     torch.manual_seed(0)
     backbone = VDVAE(3, (8, 8), **TINY, width=256, latent=64)
@@ -231,6 +253,7 @@ def test_channels_that_a_resolution_adds_start_at_zero_and_those_it_lacks_are_dr
         ({"widths": {2: 0}}, r"widths gives channels, from 1"),
         ({"bottleneck": 0.1}, r"at least 1 channel"),
         ({"input_std": 0.0}, r"input_std"),
+        ({"scale_form": "tanh"}, r"scale_form is 'exp' or 'softplus'.*got 'tanh'"),
         ({"bias_maps": "map"}, r"bias_maps is 'learned', 'shared' or 'none', got 'map'"),
     ],
 )
