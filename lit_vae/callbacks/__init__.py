@@ -2,6 +2,7 @@
 
 from lit_vae.callbacks.aggressive import AggressiveEncoder
 from lit_vae.callbacks.collapse import CollapseWatch
+from lit_vae.callbacks.compile import Compile
 from lit_vae.callbacks.ema import EMA
 from lit_vae.callbacks.examples import Examples
 from lit_vae.callbacks.keep_last import KeepLast
@@ -15,6 +16,7 @@ __all__ = [
     "EMA",
     "AggressiveEncoder",
     "CollapseWatch",
+    "Compile",
     "Examples",
     "KeepLast",
     "Progress",

@@ -25,7 +25,8 @@ class CollapseWatch(Callback):
     After each validation and test: ``mutual_information`` (nats), ``mutual_information_examples`` (its ceiling is the
     log of that), ``active_units`` and ``units``. A model has collapsed where its KL is below ``nats`` in all, or, with
     one latent layer, where fewer than a tenth of its units are active. Then the decoder models the data alone, while
-    the loss looks as good as ever.
+    the loss looks as good as ever. In training that is said when two validations in a row have found it: at first few
+    models use their latent variables.
 
     Args:
         nats: KL of all layers, nats per example, below which nothing is left of the latent variables; 0 for never.
@@ -41,7 +42,8 @@ class CollapseWatch(Callback):
         if nats < 0:
             raise ValueError(f"collapse.nats counts up from 0, got {nats}")
         self.nats = nats
-        self._collapsed = False
+        self._said = False
+        self._suspected = False
         self._posterior = AggregatePosterior()
         self._rate = MeanMetric()
         self._layers = 0
@@ -90,9 +92,11 @@ class CollapseWatch(Callback):
             words += f", {active} of {units} units{' of the top layer' * (self._layers > 1)} are active"
             words += f", the mutual information is {found['mutual_information']:.2f} nats"
             collapsed |= self._layers == 1 and 10 * active < units and self.nats > 0
-        if collapsed != self._collapsed:
-            say(f"posterior collapse: {words}; {CURES}" if collapsed else f"no posterior collapse any more: {words}")
-        self._collapsed = collapsed
+        sure = collapsed and (self._suspected or trainer.state.fn != "fit")
+        if sure != self._said and (sure or not collapsed):
+            say(f"posterior collapse: {words}; {CURES}" if sure else f"no posterior collapse any more: {words}")
+            self._said = sure
+        self._suspected = collapsed
 
 
 @rank_zero_only

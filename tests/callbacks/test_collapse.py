@@ -49,6 +49,19 @@ def test_a_collapse_is_named_once_and_its_end_too(deaf, data, make_short_trainer
     assert said.count("no posterior collapse any more") == 1
 
 
+@pytest.mark.parametrize(("epochs", "times"), [(1, 0), (2, 1), (4, 1)])
+def test_in_training_a_collapse_is_named_when_two_validations_in_a_row_have_found_it(
+    deaf, data, make_short_trainer, capsys, epochs, times
+):
+    for parameter in deaf.parameters():
+        parameter.requires_grad_(False)
+    deaf.head.output.bias.requires_grad_(True)
+
+    make_short_trainer(CollapseWatch(), max_epochs=epochs).fit(deaf, data)
+
+    assert capsys.readouterr().out.count("posterior collapse:") == times
+
+
 def test_what_it_measures_is_logged(vae, data, make_short_trainer):
     trainer = make_short_trainer(CollapseWatch(), limit_val_batches=2)
 

@@ -8,9 +8,11 @@ import pytest
 import yaml
 from contracts.registry import BACKBONES
 from contracts.test_regularizers import batch_of, terms_of, vae_of
+from lightning.pytorch import Callback
 
 import lit_vae.objectives
 import lit_vae.regularizers
+from lit_vae.callbacks import Stage, Stages
 from lit_vae.objectives import ELBO, Objective, Terms
 from lit_vae.regularizers import Pass, Regularizer
 
@@ -31,17 +33,23 @@ def make(node):
     )
 
 
-@pytest.mark.parametrize(
-    "text", [*re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL), *(o.read_text() for o in OVERLAYS)]
-)
-def test_every_block_of_yaml_and_every_overlay_can_be_made(text):
-    model = yaml.safe_load(text)["model"]
+BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+
+
+@pytest.mark.parametrize("config", [*BLOCKS, *(yaml.safe_load(o.read_text()) for o in OVERLAYS)])
+def test_every_block_of_yaml_and_every_overlay_can_be_made(config):
+    model = config.get("model", {})
 
     if "objective" in model:
         arguments = model["objective"]["init_args"]
         assert isinstance(ELBO(**{"per": "symbol"} | {key: make(value) for key, value in arguments.items()}), Objective)
     for regularizer in make(model.get("regularizers", [])):
         assert isinstance(regularizer, Regularizer)
+    for callback in config.get("trainer", {}).get("callbacks", []):
+        stages = callback["init_args"]["stages"]
+        assert isinstance(
+            Stages([Stage(**{key: make(value) for key, value in stage.items()}) for stage in stages]), Callback
+        )
 
 
 def test_every_piece_is_on_the_page():
