@@ -50,6 +50,7 @@ class NVAE(Backbone):
         flows: Pairs of shifts after each posterior (num_nf); with any, the KL of a layer is log q - log p at the draw.
         residual_posterior: The posterior is given relative to the prior (res_dist).
         squeeze_excitation: Whether cells gate their channels (use_se).
+        weight_norm: Whether convolutions outside the decoder's branches learn the lengths of their weights apart.
         bias_maps: What the top-down pass starts from: ``learned`` for each position (resized where the picture has
             another size), or ``shared`` by all; ``none`` is shared, too.
         pad: Pixels that the network adds around a picture, as on its edge, and takes away in the end: 2 makes 28x28
@@ -79,6 +80,7 @@ class NVAE(Backbone):
         flows: int = 0,
         residual_posterior: bool = True,
         squeeze_excitation: bool = True,
+        weight_norm: bool = True,
         bias_maps: BiasMaps = "learned",
         pad: int = 0,
         recompute: bool = False,
@@ -136,6 +138,9 @@ class NVAE(Backbone):
             self.leave.extend(
                 decoder_cell(width << block, "same", OUTER_EXPANSION, gated) for _ in range(outer_cells - 1)
             )
+        for module in self.modules():
+            if isinstance(module, NormedConv2d) and not weight_norm:
+                module.forget_length()
 
     def layers(self, shape: Sequence[int]) -> list[Layer]:
         return self.levels.layers(shape)

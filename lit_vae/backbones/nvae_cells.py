@@ -45,7 +45,11 @@ class NormedConv2d(nn.Conv2d):
     ) -> None:
         super().__init__(inputs, outputs, kernel_size, stride, kernel_size // 2, groups=groups, bias=bias)
         self.register_buffer("mask", mask, persistent=False)
-        self.log_length = nn.Parameter(lengths(self._masked()).log())
+        self.log_length: nn.Parameter | None = nn.Parameter(lengths(self._masked()).log())
+
+    def forget_length(self) -> None:
+        """Be a plain convolution: weights are applied as they are."""
+        self.log_length = None
 
     def _masked(self) -> Tensor:
         return self.weight if self.mask is None else self.weight * self.mask
@@ -53,6 +57,8 @@ class NormedConv2d(nn.Conv2d):
     def normed(self) -> Tensor:
         """The weights that are applied, [outputs, inputs / groups, k, k], float32 or better."""
         weight = at_least_float32(self._masked())
+        if self.log_length is None:
+            return weight
         return weight * (at_least_float32(self.log_length).exp() / (lengths(weight) + 1e-5))
 
     def forward(self, x: Tensor) -> Tensor:

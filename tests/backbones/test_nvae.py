@@ -37,6 +37,28 @@ def test_the_first_prior_has_a_scale_of_one_and_the_floor():
     torch.testing.assert_close(latents[0].prior.scale, torch.full((2, 1, 2, 2), 1.01))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("flows", [0, 1])
+def test_without_weight_norm_it_begins_as_the_same_function_of_fewer_weights(flows):
+    def made(weight_norm):
+        torch.manual_seed(0)
+        sizes = {"groups": "1,1", "width": 4, "latent": 2, "encoder_cells": 1, "decoder_cells": 1, "flows": flows}
+        return NVAE(3, (4, 8), **sizes, weight_norm=weight_norm).eval()
+
+    normed, plain = made(True), made(False)
+    x = torch.randn(2, 4, 8, 3)
+
+    features = [
+        model.top_down(model.bottom_up(x, None), [2, 4, 8], from_posterior, noise_of(model, [2, 4, 8]), None)[0]
+        for model in (normed, plain)
+    ]
+
+    torch.testing.assert_close(*features, atol=1e-3, rtol=1e-3)
+    names = {name for name, _ in normed.named_parameters()} - {name for name, _ in plain.named_parameters()}
+    assert names
+    assert all(name.endswith("log_length") for name in names)
+
+
 def test_means_and_scales_are_bounded_however_far_the_network_goes():
     wild = bounded_gaussian(torch.tensor([1e6, -1e6, 0.01, 1e6, -1e6, 0.0], dtype=torch.float64).view(1, 6, 1, 1))
 
