@@ -32,7 +32,7 @@ SLOTS: dict[str, type | None] = {
 }
 """Where a class is named, and what it must be where that is ours to say."""
 
-SECTIONS = ("model", "trainer", "examples", "checkpoint")
+SECTIONS = ("model", "trainer", "examples", "collapse", "checkpoint")
 """Keys under which there are others."""
 
 NUMBER = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?")
