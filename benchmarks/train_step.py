@@ -7,8 +7,8 @@ A step is a forward and a backward pass of the bound, without optimizer and regu
 those that torch counts in the plain float32 forward pass; recomputing them earns nothing. The matrix rate is that of a
 product of two square matrices in the type of the step, timed in turn with the steps. Saved is what the forward pass
 keeps for the backward pass besides weights and pictures. Peaks are beyond what was in use before the step, gradients
-included: of tensors, and of the whole process, in which a processor's allocator leaves gaps. Where others use the machine,
-``--clock cpu`` counts the processor's seconds rather than the clock's: with one thread only.
+included: of tensors, and of the whole process, in which a processor's allocator leaves gaps. Where others use the
+machine, ``--clock cpu`` counts the processor's seconds rather than the clock's: with one thread only.
 
 On a GPU (``--device cuda``) nothing of this has been run yet.
 """
