@@ -26,8 +26,8 @@ class SymbolDataset(Dataset[Batch], ABC):
         """The batch of these examples; ``Batch.index`` repeats the indices."""
 
     def lengths(self, indices: np.ndarray) -> np.ndarray:
-        """Symbols of these examples, [N], where they differ in length."""
-        raise NotImplementedError
+        """Symbols of these examples, [N]: as many as the first example has, unless they differ in length."""
+        return np.full(len(indices), int(self.__getitems__([0]).counts[0]))
 
     def set_epoch(self, seed: int, epoch: int) -> None:
         """Told before each epoch of training, for data that looks different each time it is seen."""

@@ -3,6 +3,7 @@
 import inspect
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -153,3 +154,10 @@ def test_a_batch_size_below_one_is_refused_with_its_key(name, data, root):
 
     with pytest.raises(ValueError, match=r"data\.init_args\.batch_size"):
         type(data)(**arguments, batch_size=0)
+
+
+def test_lengths_are_those_of_the_examples(data):
+    dataset = data.dataset("val")
+    indices = list(range(min(5, len(dataset))))
+
+    assert dataset.lengths(np.array(indices)).tolist() == dataset.__getitems__(indices).counts.tolist()
