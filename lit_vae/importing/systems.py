@@ -86,6 +86,11 @@ def translate(
     expected = nn.ModuleDict({"backbone": backbone, "head": head}).state_dict()
     if (top := "backbone.top.map") in ours and ours[top].dim() == 3:
         ours[top] = ours[top].unsqueeze(0)  # NVAE's has no batch
+    if surplus := ours.keys() - expected.keys():
+        raise ValueError(
+            f"the config's model lacks what the reference learns, such as {min(surplus)}: an option of "
+            f"model.backbone.init_args leaves it out; {other_configs(system)}"
+        )
     for name, value in ours.items():
         if value.shape != expected[name].shape:
             theirs = next(reference for reference, our in names.items() if our == name)

@@ -161,6 +161,14 @@ def test_a_head_whose_numbers_mean_something_else_is_refused():
         translate(SYSTEMS["vdvae"], backbone, NormalPixelHead(16, 256, (3, 8, 8), components=2), {})
 
 
+def test_a_model_without_what_the_reference_learns_is_refused_in_words():
+    head = LogisticPixelHead(8, 256, (3, 8, 8), components=2, kernel_size=3)
+    backbone = backbones.NVAE(3, (8, 8), **BACKBONES["nvae"][1], weight_norm=False)
+
+    with pytest.raises(ValueError, match=r"lacks what the reference learns, such as backbone\..*log_length"):
+        translate(SYSTEMS["nvae"], backbone, head, reference_of("nvae"))
+
+
 class Trap:
     """Anything that unpickles by calling something."""
 
