@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from lit_vae.cli.quiet import quieten
+from lit_vae.distributions import Gaussian
 
 torch.set_num_threads(1)
 
@@ -49,3 +50,26 @@ def make_trainer(tmp_path):
                 **settings,
             }
         )
+
+
+# ---- one latent layer of two examples, [2, 4, 3] ----
+
+
+def gaussian(seed, *shape):
+    generator = torch.Generator().manual_seed(seed)
+    return Gaussian(*(torch.randn(shape, generator=generator) for _ in range(2)))
+
+
+@pytest.fixture
+def prior():
+    return gaussian(1, 2, 4, 3)
+
+
+@pytest.fixture
+def posterior():
+    return gaussian(2, 2, 4, 3)
+
+
+@pytest.fixture
+def noise():
+    return torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(3))

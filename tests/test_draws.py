@@ -23,26 +23,6 @@ from lit_vae.latents import Layer
 LAYER = Layer(0, "z", (4, 3))
 
 
-def gaussian(seed, *shape):
-    generator = torch.Generator().manual_seed(seed)
-    return Gaussian(*(torch.randn(shape, generator=generator) for _ in range(2)))
-
-
-@pytest.fixture
-def prior():
-    return gaussian(1, 2, 4, 3)
-
-
-@pytest.fixture
-def posterior():
-    return gaussian(2, 2, 4, 3)
-
-
-@pytest.fixture
-def noise():
-    return torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(3))
-
-
 def test_training_draws_from_the_posterior_and_reconstruction_takes_its_mean(prior, posterior, noise):
     assert torch.equal(from_posterior(prior, posterior, noise, LAYER), posterior.push(noise))
     assert torch.equal(posterior_mean(prior, posterior, noise, LAYER), posterior.mean)

@@ -11,26 +11,6 @@ from lit_vae.latents import Latent, Layer
 LAYER = Layer(0, "z", (4, 3))
 
 
-def gaussian(seed, *shape):
-    generator = torch.Generator().manual_seed(seed)
-    return Gaussian(*(torch.randn(shape, generator=generator) for _ in range(2)))
-
-
-@pytest.fixture
-def prior():
-    return gaussian(1, 2, 4, 3)
-
-
-@pytest.fixture
-def posterior():
-    return gaussian(2, 2, 4, 3)
-
-
-@pytest.fixture
-def noise():
-    return torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(3))
-
-
 def test_nats_of_a_layer_are_sums_over_its_elements(prior, posterior, noise):
     latent = Latent(LAYER, posterior.push(noise), prior, posterior)
 
