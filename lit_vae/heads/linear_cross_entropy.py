@@ -9,7 +9,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 SCRATCH_BYTES = 2**26
-"""For the logits of some tokens at a time. Less saves memory, but each time adds to the table's whole gradient."""
+"""For the scores of some tokens at a time. Less saves memory, but each time adds to the table's whole gradient."""
+
+CACHE_BYTES = 2**20
+"""For the float32 scores of a few of them, within a processor core's own cache."""
 
 
 def linear_cross_entropy(features: Tensor, table: Tensor, bias: Tensor, ids: Tensor) -> Tensor:
@@ -84,31 +87,57 @@ def by_rows(
         tokens, values = len(features), len(table)
         nats = features.new_empty(tokens, dtype=sums)
         d_features = torch.empty_like(features) if to_features else None
-        d_table = torch.zeros_like(table, dtype=sums) if to_table else None
+        d_table = None
         d_bias = torch.zeros_like(bias, dtype=sums) if to_table else None
         weights = torch.ones_like(nats) if weights is None else weights.to(sums)
-        rows = max(1, min(tokens, SCRATCH_BYTES // (values * (product.itemsize + sums.itemsize))))
-        scratch, high_scratch = features.new_empty(rows, values), features.new_empty(rows, values, dtype=sums)
-        for start in range(0, tokens, rows):
+        rows = max(1, min(tokens, SCRATCH_BYTES // (values * product.itemsize)))
+        scratch = features.new_empty(rows, values)
+        for start in range(0, max(1, tokens), rows):
             part = slice(start, start + rows)
-            some, right = features[part], ids[part].unsqueeze(1)
-            logits, high = scratch[: len(some)], high_scratch[: len(some)]
-            torch.addmm(bias, some, table.T, out=logits)
-            torch.log_softmax(logits, 1, dtype=sums, out=high)
-            nats[part] = -high.gather(1, right).squeeze(1)
-            if d_features is None and d_table is None:
-                continue
-            errors = high.exp_().scatter_add_(1, right, high.new_full((len(some), 1), -1.0))
-            if d_bias is not None:
-                d_bias.addmv_(errors.T, weights[part])
-            if product != sums:
-                errors = logits.copy_(errors)
+            some = features[part]
+            scores = torch.addmm(bias, some, table.T, out=scratch[: len(some)])
+            nats[part] = score(scores, ids[part], weights[part], to_features or to_table, d_bias)
             if d_features is not None:
-                torch.mm(errors, table, out=d_features[part])
-            if d_table is not None:
+                torch.mm(scores, table, out=d_features[part])
+            if to_table:
                 weighted = some * weights[part].to(product).unsqueeze(1)
-                if product == sums:
-                    d_table.addmm_(errors.T, weighted)
+                if d_table is None:
+                    d_table = (scores.T @ weighted).to(sums)
+                elif product == sums:
+                    d_table.addmm_(scores.T, weighted)
                 else:
-                    d_table += errors.T @ weighted
+                    d_table += scores.T @ weighted
     return nats, d_features, d_table, d_bias
+
+
+def score(scores: Tensor, ids: Tensor, weights: Tensor, to_errors: bool, d_bias: Tensor | None) -> Tensor:
+    """Nats of each token, [N], and scores turned in place into p(value) - 1[value is the token].
+
+    Args:
+        scores: [N, num_values].
+        ids: [N], int64.
+        weights: Of each token in the gradient to bias, [N], in the type of sums.
+        to_errors: Whether scores are to turn; else they may hold anything after.
+        d_bias: Where that gradient is added, [num_values], in the type of sums; None for nowhere.
+    """
+    tokens, values = scores.shape
+    sums = weights.dtype
+    rows = max(1, tokens)
+    if scores.device.type == "cpu":
+        rows = max(1, min(rows, torch.get_num_threads() * CACHE_BYTES // (values * sums.itemsize)))
+    scratch = None if scores.dtype == sums else scores.new_empty(rows, values, dtype=sums)
+    nats = []
+    for some, right, weight in zip(scores.split(rows), ids.split(rows), weights.split(rows), strict=True):
+        right = right.unsqueeze(1)
+        high = some if scratch is None else scratch[: len(some)].copy_(some)
+        high.sub_(high.amax(1, keepdim=True))
+        chosen = high.gather(1, right)
+        total = high.exp_().sum(1, keepdim=True)
+        nats.append((total.log() - chosen).squeeze(1))
+        if to_errors:
+            high.div_(total).scatter_add_(1, right, high.new_full((len(some), 1), -1.0))
+            if d_bias is not None:
+                d_bias.addmv_(high.T, weight)
+            if scratch is not None:
+                some.copy_(high)
+    return torch.cat(nats)
