@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-SCRATCH_BYTES = 2**26
+SCRATCH_BYTES = 2**25
 """For the scores of some tokens at a time. Less saves memory, but each time adds to the table's whole gradient."""
+
+BLOCK = 2048
+"""Rows of the table whose gradient in a lower precision exists at a time."""
 
 CACHE_BYTES = 2**20
 """For the float32 scores of a few of them, within a processor core's own cache."""
@@ -87,26 +90,25 @@ def by_rows(
         tokens, values = len(features), len(table)
         nats = features.new_empty(tokens, dtype=sums)
         d_features = torch.empty_like(features) if to_features else None
-        d_table = None
+        d_table = torch.zeros_like(table, dtype=sums) if to_table else None
         d_bias = torch.zeros_like(bias, dtype=sums) if to_table else None
         weights = torch.ones_like(nats) if weights is None else weights.to(sums)
         rows = max(1, min(tokens, SCRATCH_BYTES // (values * product.itemsize)))
         scratch = features.new_empty(rows, values)
-        for start in range(0, max(1, tokens), rows):
+        for start in range(0, tokens, rows):
             part = slice(start, start + rows)
             some = features[part]
             scores = torch.addmm(bias, some, table.T, out=scratch[: len(some)])
             nats[part] = score(scores, ids[part], weights[part], to_features or to_table, d_bias)
             if d_features is not None:
                 torch.mm(scores, table, out=d_features[part])
-            if to_table:
+            if d_table is not None:
                 weighted = some * weights[part].to(product).unsqueeze(1)
-                if d_table is None:
-                    d_table = (scores.T @ weighted).to(sums)
-                elif product == sums:
+                if product == sums:
                     d_table.addmm_(scores.T, weighted)
-                else:
-                    d_table += scores.T @ weighted
+                    continue
+                for errors, d_rows in zip(scores.split(BLOCK, 1), d_table.split(BLOCK), strict=True):
+                    d_rows += errors.T @ weighted
     return nats, d_features, d_table, d_bias
 
 

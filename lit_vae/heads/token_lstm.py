@@ -40,7 +40,6 @@ class LSTMTokenHead(TokenHead):
         dropout_in: Part of what the LSTM reads of the token before that is zeroed in training.
         dropout_out: Part of its output that is zeroed in training.
         word_dropout: Part of the tokens that are read as one learned vector in training; all are scored all the same.
-        bfloat16: Whether training multiplies by the output table in bfloat16; sums are in float32 all the same.
         uniform: Every parameter starts uniform in plus and minus this, embeddings in plus and minus ten times this;
             He et al. have 0.01; 0 for the usual sizes.
 
@@ -72,7 +71,6 @@ class LSTMTokenHead(TokenHead):
         dropout_in: float = 0.0,
         dropout_out: float = 0.0,
         word_dropout: float = 0.0,
-        bfloat16: bool = False,
         uniform: float = 0.0,
     ) -> None:
         super().__init__(width, num_values, shape, embed_width)
@@ -86,7 +84,7 @@ class LSTMTokenHead(TokenHead):
         self.initial = None if latent == "steps" else nn.Linear(width, depth * hidden)
         self.lstm = nn.LSTM(embed_width + width * self.at_steps, hidden, depth, batch_first=True)
         table = self.reader.table.weight if tied else None
-        self.projection = VocabularyProjection(hidden, num_values, table, cutoffs, bfloat16)
+        self.projection = VocabularyProjection(hidden, num_values, table, cutoffs)
         if uniform > 0:
             start_uniformly(self, uniform)
 

@@ -20,7 +20,6 @@ class SoftmaxTokenHead(TokenHead):
         tied: Whether the output table is the embedding table.
         cutoffs: Of an adaptive softmax: ids at which the vocabulary is cut, rarer tokens above, such as
             ``[2000, 10000]``; null for one softmax over all.
-        bfloat16: Whether training multiplies by the output table in bfloat16; sums are in float32 all the same.
 
     Raises:
         ValueError: If ``shape`` is no text, or ``cutoffs`` do not cut the vocabulary.
@@ -38,11 +37,10 @@ class SoftmaxTokenHead(TokenHead):
         embed_width: int = 128,
         tied: bool = True,
         cutoffs: list[int] | None = None,
-        bfloat16: bool = False,
     ) -> None:
         super().__init__(width, num_values, shape, embed_width)
         table = self.table.weight if tied else None
-        self.projection = VocabularyProjection(width, num_values, table, cutoffs, bfloat16)
+        self.projection = VocabularyProjection(width, num_values, table, cutoffs)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> FactorizedTokens:
         return FactorizedTokens(features, self.projection, mask)

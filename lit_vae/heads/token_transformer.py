@@ -42,7 +42,6 @@ class TransformerTokenHead(TokenHead):
             ``[2000, 10000]``; null for one softmax over all.
         dropout: Part of the embeddings, of the attention and of what each layer adds that is zeroed in training.
         word_dropout: Part of the tokens that are read as one learned vector in training; all are scored all the same.
-        bfloat16: Whether training multiplies by the output table in bfloat16; sums are in float32 all the same.
 
     Raises:
         ValueError: If ``shape`` is no text, a dropout is not in [0, 1), ``cutoffs`` do not cut the vocabulary,
@@ -73,7 +72,6 @@ class TransformerTokenHead(TokenHead):
         cutoffs: list[int] | None = None,
         dropout: float = 0.1,
         word_dropout: float = 0.0,
-        bfloat16: bool = False,
     ) -> None:
         super().__init__(width, num_values, shape, embed_width)
         check_parts(dropout=dropout, word_dropout=word_dropout)
@@ -98,7 +96,7 @@ class TransformerTokenHead(TokenHead):
         )
         self.norm = nn.LayerNorm(hidden)
         table = self.reader.table.weight if tied else None
-        self.projection = VocabularyProjection(hidden, num_values, table, cutoffs, bfloat16)
+        self.projection = VocabularyProjection(hidden, num_values, table, cutoffs)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> AutoregressiveTokens:
         batch, length, _ = features.shape

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import torch
@@ -27,7 +26,6 @@ class VocabularyProjection(nn.Module):
             cluster, chosen beside the frequent tokens, plus its own in the cluster, so that most rows of the table are
             seldom read. Exact in any order; fast where low ids are frequent, as they are in order of first occurrence,
             too. None for one softmax over all.
-        bfloat16: Whether training multiplies by the table in bfloat16; sums are in float32 all the same.
 
     Raises:
         ValueError: If ``cutoffs`` do not cut the vocabulary.
@@ -44,7 +42,6 @@ class VocabularyProjection(nn.Module):
         num_values: int,
         table: Tensor | None = None,
         cutoffs: Sequence[int] | None = None,
-        bfloat16: bool = False,
     ) -> None:
         super().__init__()
         if table is None:
@@ -53,7 +50,6 @@ class VocabularyProjection(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_values))
         bridged = table.shape[1] != width
         self.bridge = nn.Linear(width, table.shape[1], bias=False) if bridged else nn.Identity()
-        self.halved = bfloat16
         self.clusters = None if cutoffs is None else Clusters(table.shape[1], num_values, cutoffs)
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -75,14 +71,9 @@ class VocabularyProjection(nn.Module):
             ids: [N], int64.
         """
         hidden = self.bridge(hidden.to(self.table.dtype))
-        with self._products():
-            if self.clusters is not None:
-                return self.clusters.nats(hidden, self.table, self.bias, ids)
-            return linear_cross_entropy(hidden, self.table, self.bias, ids)
-
-    def _products(self) -> AbstractContextManager[object]:
-        halved = self.halved and self.training
-        return torch.autocast(self.table.device.type, torch.bfloat16) if halved else nullcontext()
+        if self.clusters is not None:
+            return self.clusters.nats(hidden, self.table, self.bias, ids)
+        return linear_cross_entropy(hidden, self.table, self.bias, ids)
 
 
 class Clusters(nn.Module):

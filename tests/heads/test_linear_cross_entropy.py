@@ -13,7 +13,9 @@ TOKENS, WIDTH, VALUES = 23, 6, 11
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(module, "SCRATCH_BYTES", 5 * VALUES * 16)
+    monkeypatch.setattr(module, "SCRATCH_BYTES", 5 * VALUES * 8)
+    monkeypatch.setattr(module, "CACHE_BYTES", 2 * VALUES * 8)
+    monkeypatch.setattr(module, "BLOCK", 4)
 
 
 def inputs(dtype: torch.dtype = torch.float64) -> tuple[list[Tensor], Tensor]:

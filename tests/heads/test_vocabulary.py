@@ -11,9 +11,9 @@ WIDTH, VALUES, TOKENS = 6, 13, 40
 CUTOFFS = [[1], [4], [3, 8], [1, 2, 12]]
 
 
-def projection_of(cutoffs=None, table=None, **options) -> VocabularyProjection:
+def projection_of(cutoffs=None, table=None) -> VocabularyProjection:
     torch.manual_seed(0)
-    projection = VocabularyProjection(WIDTH, VALUES, table, cutoffs, **options)
+    projection = VocabularyProjection(WIDTH, VALUES, table, cutoffs)
     for parameter in projection.parameters():
         nn.init.normal_(parameter)
     return projection
@@ -88,18 +88,6 @@ def test_a_cluster_in_which_nothing_falls_has_a_gradient_of_zero():
 def test_cutoffs_that_cut_nothing_name_their_key(cutoffs):
     with pytest.raises(ValueError, match=r"model\.head\.init_args\.cutoffs.*13"):
         projection_of(cutoffs)
-
-
-def test_products_in_bfloat16_are_for_training_alone_and_sum_in_float32():
-    rough, exact = projection_of(bfloat16=True), projection_of()
-    hidden, ids = inputs()
-
-    trained, evaluated = rough.train().nats(hidden, ids), rough.eval().nats(hidden, ids)
-
-    assert trained.dtype == torch.float32
-    assert not torch.equal(trained, exact.nats(hidden, ids))
-    torch.testing.assert_close(trained, exact.nats(hidden, ids), atol=0.1, rtol=0.02)
-    assert torch.equal(evaluated, exact.nats(hidden, ids))
 
 
 @pytest.mark.parametrize("cutoffs", [None, [3, 8]])
