@@ -17,6 +17,9 @@ BLOCK = 2048
 CACHE_BYTES = 2**20
 """For the float32 scores of a few of them, within a processor core's own cache."""
 
+HALF_ROWS = 2048
+"""Tokens at a time whose gradients are summed in float16, which ends at 65504: far enough for features up to 30."""
+
 
 def linear_cross_entropy(features: Tensor, table: Tensor, bias: Tensor, ids: Tensor) -> Tensor:
     """-log softmax(features @ table.T + bias) at each id, [N], nats, float32 or better.
@@ -52,13 +55,13 @@ class LinearCrossEntropy(torch.autograd.Function):
         features, table, bias, ids, d_features, d_table, d_bias = ctx.saved_tensors
         if d_features is not None:
             d_features = (d_features * weights.unsqueeze(1)).to(features.dtype)
-        if d_table is not None and len(ids) > 0:
-            if bool((weights == weights[0]).all()):
-                d_table, d_bias = d_table * weights[0], d_bias * weights[0]
-            else:
-                _, _, d_table, d_bias = by_rows(features, table, bias, ids, ctx.product, False, True, weights)
         if d_table is not None:
-            d_table, d_bias = d_table.to(table.dtype), d_bias.to(bias.dtype)
+            scale = weights[:1].sum()
+            if not bool((weights == scale).all()):
+                # A loss scale may be more than float16 holds, and a token's share of a mean less.
+                scale = weights.abs().amax()
+                _, _, d_table, d_bias = by_rows(features, table, bias, ids, ctx.product, False, True, weights / scale)
+            d_table, d_bias = (d_table * scale).to(table.dtype), (d_bias * scale).to(bias.dtype)
         return d_features, d_table, d_bias, None, None
 
 
@@ -93,7 +96,8 @@ def by_rows(
         d_table = torch.zeros_like(table, dtype=sums) if to_table else None
         d_bias = torch.zeros_like(bias, dtype=sums) if to_table else None
         weights = torch.ones_like(nats) if weights is None else weights.to(sums)
-        rows = max(1, min(tokens, SCRATCH_BYTES // (values * product.itemsize)))
+        most = HALF_ROWS if product == torch.float16 else tokens
+        rows = max(1, min(tokens, most, SCRATCH_BYTES // (values * product.itemsize)))
         scratch = features.new_empty(rows, values)
         for start in range(0, tokens, rows):
             part = slice(start, start + rows)

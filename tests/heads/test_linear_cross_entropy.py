@@ -137,3 +137,39 @@ def test_bfloat16_parameters_get_bfloat16_gradients(weights):
     for tensor, fine in zip(tensors, expected, strict=True):
         assert tensor.grad.dtype == torch.bfloat16
         assert (tensor.grad.double() - fine).norm() < 0.02 * fine.norm()
+
+
+@pytest.mark.parametrize("weights", [1e5, 1e-9])
+def test_float16_takes_weights_beyond_its_range(weights):
+    tensors, ids = inputs(torch.float32)
+    uneven = weights * WEIGHTS["arbitrary"].float()
+
+    with torch.autocast("cpu", torch.float16):
+        nats = linear_cross_entropy(*tensors, ids)
+
+    rough = torch.autograd.grad(nats, tensors[1:], uneven)
+    for gradient, fine in zip(rough, torch.autograd.grad(plain(*tensors, ids), tensors[1:], uneven), strict=True):
+        assert (gradient - fine).norm() < 0.02 * fine.norm()
+
+
+def test_float16_sums_more_tokens_than_its_range_holds(monkeypatch):
+    monkeypatch.setattr(module, "SCRATCH_BYTES", 2**25)
+    features, table, bias = torch.full((20_000, 1), 8.0), torch.zeros(2, 1, requires_grad=True), torch.zeros(2)
+
+    with torch.autocast("cpu", torch.float16):
+        nats = linear_cross_entropy(features, table, bias, torch.zeros(20_000, dtype=torch.int64))
+    nats.sum().backward()
+
+    assert table.grad.tolist() == [[-80_000.0], [80_000.0]]
+
+
+def test_a_value_that_is_ruled_out_by_its_bias_costs_nothing():
+    tensors, ids = inputs()
+    with torch.no_grad():
+        tensors[2][3:5] = -torch.inf
+    allowed = ids.where((ids < 3) | (ids > 4), torch.zeros_like(ids))
+
+    nats, expected = linear_cross_entropy(*tensors, allowed), plain(*tensors, allowed)
+
+    torch.testing.assert_close(nats, expected)
+    torch.testing.assert_close(torch.autograd.grad(nats.sum(), tensors), torch.autograd.grad(expected.sum(), tensors))
