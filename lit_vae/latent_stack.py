@@ -37,6 +37,7 @@ class StackedLayer:
         scale: Standard deviation of the posterior (before a flow, where it has one), [B, *S, z].
         kl: What each element adds to the KL, [B, *S, z], nats; 0 at positions that do not exist. None also where it was
             not measured.
+        mask: Positions that exist, [B, *S], bool; None for all.
     """
 
     name: str
@@ -45,6 +46,7 @@ class StackedLayer:
     mean: Tensor | None = None
     scale: Tensor | None = None
     kl: Tensor | None = None
+    mask: Tensor | None = None
 
     @property
     def nats(self) -> Tensor:
@@ -56,6 +58,11 @@ class StackedLayer:
         if self.kl is None:
             raise ValueError(f"latent layer {self.name} has no KL: it was drawn from the prior alone, or not measured")
         return self.kl
+
+    @property
+    def places(self) -> int:
+        """Number of positions that exist, of all examples together."""
+        return self.z[..., 0].numel() if self.mask is None else int(self.mask.sum())
 
     def map(self, change: Callable[[Tensor], Tensor]) -> StackedLayer:
         """The layer with every tensor changed in the same way."""
@@ -172,8 +179,8 @@ class LatentStack:
 
     @property
     def information(self) -> list[Tensor]:
-        """Mean KL of each latent variable over examples and positions, [z] of each layer, nats."""
-        return [layer.nats.flatten(0, -2).mean(0) for layer in self.layers]
+        """Mean KL of each latent variable over examples and positions that exist, [z] of each layer, nats."""
+        return [layer.nats.flatten(0, -2).sum(0) / layer.places for layer in self.layers]
 
     def report(self) -> list[dict[str, Any]]:
         """Name, number of latent variables, and size in nats and bits of a mean example: each layer, then their total.
@@ -261,8 +268,8 @@ def stacked(latent: Latent, measured: bool) -> StackedLayer:
     prior, posterior = latent.prior, latent.posterior
     noise = (latent.z - prior.loc) * (-prior.log_scale).exp()
     if posterior is None:
-        return StackedLayer(latent.layer.name, latent.z, noise)
+        return StackedLayer(latent.layer.name, latent.z, noise, mask=latent.mask)
     kl = latent.kl_elements if measured else None
     if kl is not None and latent.mask is not None:
         kl = kl.masked_fill(~latent.mask.unsqueeze(-1), 0.0)
-    return StackedLayer(latent.layer.name, latent.z, noise, posterior.mean, posterior.scale, kl)
+    return StackedLayer(latent.layer.name, latent.z, noise, posterior.mean, posterior.scale, kl, latent.mask)

@@ -145,7 +145,12 @@ class LatentVariableModel(LightningModule):
             seed: Other seeds, other draws. An example's draw is the same in any batch.
             batch_size: How many at a time.
             measured: Whether the KL is kept. Where a flow is part of the posterior, it is estimated at one draw of it.
+
+        Raises:
+            ValueError: If there is no example.
         """
+        if not len(batch):
+            raise ValueError("there is nothing to encode: give at least one example")
         stacks = []
         with self.evaluating():
             for start in range(0, len(batch), batch_size):
@@ -156,19 +161,20 @@ class LatentVariableModel(LightningModule):
         return LatentStack.cat(stacks)
 
     def information(self, batches: Iterable[Batch]) -> list[Tensor]:
-        """Mean KL of each latent variable over examples and positions, [z] of each layer, nats.
+        """Mean KL of each latent variable over examples and positions that exist, [z] of each layer, nats.
 
         Which variables are worth keeping: see :func:`lit_vae.draws.most_informative`.
 
         Args:
             batches: The examples, at least one.
         """
-        count, sums = 0, [torch.zeros((), dtype=torch.float64)] * len(self.layers())
+        places, sums = [0] * len(self.layers()), [torch.zeros((), dtype=torch.float64)] * len(self.layers())
         for batch in batches:
-            nats = self.encode(batch).information
-            sums = [total + len(batch) * mean.double().cpu() for total, mean in zip(sums, nats, strict=True)]
-            count += len(batch)
-        return [total / count for total in sums]
+            layers = self.encode(batch).layers
+            places = [count + layer.places for count, layer in zip(places, layers, strict=True)]
+            nats = [layer.nats.flatten(0, -2).sum(0).cpu().double() for layer in layers]
+            sums = [total + more for total, more in zip(sums, nats, strict=True)]
+        return [total / count for total, count in zip(sums, places, strict=True)]
 
     def decode(
         self,

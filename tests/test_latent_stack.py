@@ -80,6 +80,8 @@ def test_positions_that_do_not_exist_take_no_room():
 
     torch.testing.assert_close(stack.nats, source.kl)
     assert (stack.layers[0].kl[:, 2:] == 0).all()
+    torch.testing.assert_close(stack.information, [source.kl_elements[:, :2].mean((0, 1))])
+    torch.testing.assert_close(LatentStack.cat([stack[:1], stack[1:]]).information, stack.information)
 
 
 def test_examples_and_top_layers_can_be_cut_out_and_joined_again(stack):

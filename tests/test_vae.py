@@ -418,6 +418,11 @@ def test_texts_stand_beside_their_reconstructions(make_trainer, lines):
     assert len(pairs.counterparts) == 2
 
 
+def test_nothing_to_encode_is_refused():
+    with pytest.raises(ValueError, match="at least one example"):
+        squares_vae().encode(Batch(torch.zeros(0, 1, 4, 4, dtype=torch.uint8), None, torch.arange(0)))
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_showing_leaves_the_model_in_its_mode(trained, training):
     trained.train(training)

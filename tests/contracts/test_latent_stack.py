@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.functional import pad
 
 from contracts.registry import BACKBONES, WIDTH, head_of, vae_of
 from lit_vae.batch import Batch
@@ -87,6 +88,15 @@ def test_what_is_encoded_depends_on_neither_batch_size_nor_order(vae, batch):
         torch.testing.assert_close(here.z[[1, 2, 0]], elsewhere.z)
     for here, other in zip(stack.layers, vae.encode(batch, seed=4).layers, strict=True):
         assert not torch.allclose(here.z, other.z)
+
+
+def test_the_information_of_a_variable_depends_on_neither_batches_nor_padding(case, vae, batch):
+    whole, parts = vae.information([batch]), vae.information([batch[:1], batch[1:]])
+
+    torch.testing.assert_close(parts, whole)
+    if case.is_text:
+        padded = Batch(pad(batch.x, (0, 2), value=3), pad(batch.mask, (0, 2)), batch.index)
+        torch.testing.assert_close(vae.information([padded]), whole)
 
 
 @torch.no_grad()
