@@ -44,9 +44,21 @@ class CollapseWatch(Callback):
         self.nats = nats
         self._said = False
         self._suspected = False
+        self._resumed: dict[str, Any] = {}
         self._posterior = AggregatePosterior()
         self._rate = MeanMetric()
         self._layers = 0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # An evaluation is handed a checkpoint's state, too, and says what it finds all the same.
+        self._said = self._resumed.get("said", self._said)
+        self._suspected = self._resumed.get("suspected", self._suspected)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"said": self._said, "suspected": self._suspected}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._resumed = state_dict
 
     def on_validation_batch_end(
         self,

@@ -62,6 +62,25 @@ def test_in_training_a_collapse_is_named_when_two_validations_in_a_row_have_foun
     assert capsys.readouterr().out.count("posterior collapse:") == times
 
 
+def test_a_resumed_training_does_not_name_a_collapse_again_and_an_evaluation_does(
+    deaf, data, make_short_trainer, capsys, tmp_path
+):
+    for parameter in deaf.parameters():
+        parameter.requires_grad_(False)
+    deaf.head.output.bias.requires_grad_(True)
+    trainer = make_short_trainer(CollapseWatch(), max_epochs=2)
+    trainer.fit(deaf, data)
+    trainer.save_checkpoint(tmp_path / "collapsed.ckpt")
+    said = [capsys.readouterr().out.count("posterior collapse:")]
+
+    make_short_trainer(CollapseWatch(), max_epochs=4).fit(deaf, data, ckpt_path=tmp_path / "collapsed.ckpt")
+    said.append(capsys.readouterr().out.count("posterior collapse:"))
+    make_short_trainer(CollapseWatch()).validate(deaf, data, ckpt_path=tmp_path / "collapsed.ckpt")
+    said.append(capsys.readouterr().out.count("posterior collapse:"))
+
+    assert said == [1, 0, 1]
+
+
 def test_what_it_measures_is_logged(vae, data, make_short_trainer):
     trainer = make_short_trainer(CollapseWatch(), limit_val_batches=2)
 
