@@ -1,7 +1,10 @@
-"""The learning rate over the steps of a run: up, level, and down to a floor."""
+"""The learning rate over a run: up, level, and down to a floor; or down where the validation stops to improve."""
 
 import math
+import sys
+from typing import Any
 
+from lightning.pytorch.cli import ReduceLROnPlateau
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -69,3 +72,49 @@ class WarmupCosine(LRScheduler):
         fallen = min(1.0, (self.last_epoch - self.decay_start) / self.decay_steps)
         height = (1 + math.cos(math.pi * fallen)) / 2
         return [self.floor + (float(rate) - self.floor) * height for rate in self.base_lrs]
+
+
+class LatePlateau(ReduceLROnPlateau):
+    """The optimizer's own rate, then lower wherever validations in a row have not improved, but not at first.
+
+    While a KL is annealed the bound may well rise: what does not improve is counted from the beginning, and acted on
+    after the first ``first`` validations alone. After each fall the validation at hand is the one to improve on.
+
+    Args:
+        optimizer: Its rate is the highest.
+        monitor: What is to fall, as it is logged.
+        factor: What the rate is multiplied by.
+        patience: Validations in a row that have not improved, at the last of which the rate falls.
+        first: Validations after which it may.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source:
+        The published protocol of text VAEs: He et al., 2019, https://arxiv.org/abs/1901.05534, ``patience`` 2; Li et
+        al., 2019, https://arxiv.org/abs/1909.00868, ``patience`` 5. There the best weights so far are loaded again
+        where the rate falls, and the run is over at its fifth fall.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        monitor: str = "val/nelbo",
+        factor: float = 0.5,
+        patience: int = 2,
+        first: int = 15,
+    ) -> None:
+        if not (0 < factor < 1 and patience >= 1 and first >= 0):
+            raise ValueError(
+                f"of {KEY}, factor is between 0 and 1, patience counts up from 1 and first from 0, "
+                f"got {factor}, {patience} and {first}"
+            )
+        super().__init__(optimizer, monitor, factor=factor, threshold=0.0)
+        self.validations = patience
+        self.first = first
+
+    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
+        self.patience = self.validations - 1 if self.last_epoch >= self.first else sys.maxsize
+        super().step(metrics, epoch)
+        if self.num_bad_epochs == 0:
+            self.best = float(metrics)

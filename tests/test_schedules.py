@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lit_vae.cli import main
-from lit_vae.schedules import WarmupCosine
+from lit_vae.schedules import LatePlateau, WarmupCosine
 
 
 def optimizer(*rates):
@@ -92,6 +92,47 @@ def test_a_schedule_resumes_exactly():
 def test_numbers_out_of_range_are_refused_with_their_key(arguments, message):
     with pytest.raises(ValueError, match=message):
         WarmupCosine(optimizer(1.0), **arguments)
+
+
+# ---- on a plateau ----
+
+
+def rates_under(schedule, values):
+    found = []
+    for value in values:
+        schedule.step(torch.tensor(value))
+        found.append(schedule.get_last_lr()[0])
+    return found
+
+
+def test_the_rate_falls_where_validations_in_a_row_have_not_improved_on_the_one_at_its_last_fall():
+    schedule = LatePlateau(optimizer(1.0), patience=2, first=0)
+
+    found = rates_under(schedule, [5.0, 6.0, 4.0, 4.5, 4.6, 4.59, 4.7, 4.8])
+
+    assert found == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25]
+
+
+def test_a_plateau_at_first_is_acted_on_once_the_first_validations_are_over():
+    schedule = LatePlateau(optimizer(1.0), patience=2, first=4)
+
+    assert rates_under(schedule, [1.0, 2.0, 3.0, 4.0, 5.0, 4.9]) == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5]
+
+
+def test_a_plateau_is_remembered_in_a_checkpoint():
+    whole, stopped, resumed = (LatePlateau(optimizer(1.0), patience=2, first=1) for _ in range(3))
+    expected = rates_under(whole, [1.0, 2.0, 3.0, 4.0, 5.0])
+    rates_under(stopped, [1.0, 2.0])
+
+    resumed.load_state_dict(stopped.state_dict())
+
+    assert rates_under(resumed, [3.0, 4.0, 5.0]) == expected[2:] == [0.5, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("wrong", [{"factor": 1.0}, {"patience": 0}, {"first": -1}])
+def test_a_plateau_out_of_range_names_its_key(wrong):
+    with pytest.raises(ValueError, match=r"of model\.scheduler\.init_args, factor is between 0 and 1"):
+        LatePlateau(optimizer(1.0), **wrong)
 
 
 # ---- from a config ----
