@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_vae.batch import Batch
 from lit_vae.callbacks.stages import freeze_other_side
 from lit_vae.sides import Sides, sides
 from lit_vae.vae import LitVAE
@@ -14,15 +16,15 @@ INFORMATION = "val/mutual_information"
 class AggressiveEncoder(Callback):
     """Trains the encoder alone until its loss no longer falls, then the decoder alone for one step, and so on.
 
-    Each step sees the next batch. The encoder's steps end when the mean loss of a window of them is not below that of
-    the window before, or after ``most`` steps. All this ends for good after the first validation whose mutual
+    Each step sees the next batch. The encoder's steps end when the loss per symbol of a window of them is not below
+    that of the window before, or after ``most`` steps. All this ends for good after the first validation whose mutual
     information is below that of the validation before: from then on both train together.
 
     An epoch is one pass over the data here, most of it spent on the encoder; in the paper it is as many steps of the
     decoder, so that an epoch of theirs takes as many of ours as the encoder takes steps.
 
     Args:
-        window: Steps of the encoder whose losses are averaged.
+        window: Steps of the encoder whose losses are averaged, each symbol alike: batches may differ in length.
         most: Most steps of the encoder in a row.
 
     Raises:
@@ -46,7 +48,8 @@ class AggressiveEncoder(Callback):
         self._information: float | None = None
         self._encoder_steps = 0
         self._window_before: float | None = None
-        self._losses: list[float] = []
+        self._nats = 0.0
+        self._symbols = 0.0
         self._decoders_turn = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -64,19 +67,25 @@ class AggressiveEncoder(Callback):
             freeze_other_side(pl_module, self._sides, "decoder" if self._decoders_turn else "encoder")
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
+        assert isinstance(pl_module, LitVAE)
         if self._over:
             return
         if self._decoders_turn:
-            self._encoder_steps, self._window_before, self._losses, self._decoders_turn = 0, None, [], False
+            self._encoder_steps, self._window_before, self._decoders_turn = 0, None, False
+            self._nats = self._symbols = 0.0
             return
         self._encoder_steps += 1
-        self._losses.append(float(trainer.strategy.reduce(outputs["loss"].detach(), reduce_op="mean")))
-        if len(self._losses) == self.window:
-            mean = sum(self._losses) / self.window
+        loss, symbols = outputs["loss"].detach(), batch.counts.sum()
+        per = getattr(pl_module.objective, "per", "example")
+        seen = torch.stack([loss * (symbols if per == "symbol" else len(batch)), symbols.to(loss)])
+        nats, count = trainer.strategy.reduce(seen, reduce_op="sum").tolist()
+        self._nats, self._symbols = self._nats + nats, self._symbols + count
+        if self._encoder_steps % self.window == 0:
+            mean = self._nats / self._symbols
             self._decoders_turn = self._window_before is not None and mean >= self._window_before
-            self._window_before, self._losses = mean, []
+            self._window_before, self._nats, self._symbols = mean, 0.0, 0.0
         self._decoders_turn |= self._encoder_steps >= self.most
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -97,7 +106,8 @@ class AggressiveEncoder(Callback):
             "information": self._information,
             "encoder_steps": self._encoder_steps,
             "window_before": self._window_before,
-            "losses": self._losses,
+            "nats": self._nats,
+            "symbols": self._symbols,
             "decoders_turn": self._decoders_turn,
         }
 
