@@ -79,6 +79,9 @@ def search(
         step, token = steps.topk(min(beams, steps.shape[-1]))
         candidates = (log_prob.unsqueeze(-1) + step.to(wide)).flatten(1)
         log_prob, best = candidates.topk(min(beams, candidates.shape[1]))
+        if steps.shape[-1] < beams:  # a text that is over has one way to go on, and there may be fewer texts than beams
+            possible = int((log_prob != -torch.inf).sum(1).amax())
+            log_prob, best = log_prob[:, :possible], best[:, :possible]
         parent, token = best // step.shape[-1], token.flatten(1).gather(1, best)
         history = written.gather(1, parent.unsqueeze(-1).expand(-1, -1, position))
         written = torch.cat([history, token.unsqueeze(-1)], -1)

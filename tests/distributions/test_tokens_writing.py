@@ -69,8 +69,9 @@ def log_probs_of_ended(distribution, ids, lengths):
     return (steps * (torch.arange(LENGTH) < lengths.unsqueeze(1))).sum(1)
 
 
+@pytest.mark.parametrize("wider", [1, 3])
 @pytest.mark.parametrize("end", [END, None])
-def test_a_search_as_wide_as_all_texts_ranks_them_all(end):
+def test_a_search_as_wide_as_all_texts_ranks_them_all_and_no_others(end, wider):
     if end is None:
         ids = torch.tensor(list(itertools.product(range(VALUES), repeat=LENGTH)))
         lengths = torch.full((len(ids),), LENGTH)
@@ -79,7 +80,7 @@ def test_a_search_as_wide_as_all_texts_ranks_them_all(end):
     features = torch.randn(2, LENGTH, VALUES, generator=torch.Generator().manual_seed(1))
     distribution = AutoregressiveTokens(PreviousPairs(features), Identity(), 2, LENGTH, None)
 
-    found, log_prob = distribution.search(beams=len(ids), end=end)
+    found, log_prob = distribution.search(beams=wider * len(ids), end=end)
 
     for text in range(2):
         one = AutoregressiveTokens(
