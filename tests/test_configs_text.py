@@ -94,3 +94,11 @@ def test_free_bits_are_eight_nats_over_the_dimensions_of_each_example_after_an_a
 
 def test_the_spread_of_batch_normalised_means_is_the_papers():
     assert built("ptb_bn").backbone.posterior.gamma == 0.6
+
+
+@pytest.mark.parametrize(("overlay", "schedule"), [("cyclical", "Cyclical"), ("target_kl", "TargetKL")])
+def test_an_overlay_sets_the_schedule_of_its_name_and_no_floor_beside_it(overlay, schedule):
+    arguments = written(f"overlays/{overlay}")["model"]["objective"]["init_args"]
+
+    assert arguments["kl_weight"]["class_path"] == f"lit_vae.objectives.{schedule}"
+    assert arguments["free_bits"] is None

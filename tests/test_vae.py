@@ -263,6 +263,16 @@ def test_a_schedule_steps_with_the_optimizer(make_trainer):
     assert rates[0].get_last_lr() == [0.125]
 
 
+def test_a_gradient_is_clipped_to_the_length_that_the_trainer_is_told(make_trainer):
+    vae = squares_vae(optimizer=partial(torch.optim.SGD, lr=1.0))
+    before = torch.nn.utils.parameters_to_vector(vae.parameters())
+
+    make_trainer(max_steps=1, limit_val_batches=0, gradient_clip_val=1e-2).fit(vae, datamodule=Squares())
+
+    moved = torch.nn.utils.parameters_to_vector(vae.parameters()) - before
+    assert moved.norm().item() == pytest.approx(1e-2, rel=1e-3)
+
+
 def test_a_plateau_of_the_validation_lowers_the_rate(make_trainer):
     """Too small a rate to matter: the first validation stays the best, the two after it halve the rate."""
     vae = squares_vae(
