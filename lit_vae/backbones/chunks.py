@@ -79,7 +79,7 @@ class ChunkAutoencoder(Backbone):
         """The posterior of each chunk, [B, chunks, latent]."""
         read = drop_positions(hide(features, mask), self.token_dropout, self.training)
         tokens = in_runs(self.tokens_in(self.enter(read)), self.chunk)  # what is zero stays zero
-        return self.posterior(self.chunks_in(self.gather(tokens.flatten(-2))))
+        return self.posterior(self.chunks_in(self.gather(tokens.flatten(-2))), begun(mask, self.chunk))
 
     def top_down(
         self,

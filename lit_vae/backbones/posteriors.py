@@ -28,11 +28,12 @@ class PosteriorLayer(nn.Module, ABC):
         self.latent = latent
 
     @abstractmethod
-    def forward(self, features: Tensor) -> Gaussian:
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Gaussian:
         """The posterior, elements [B, *S, latent].
 
         Args:
             features: [B, *S, width].
+            mask: Positions that exist, [B, *S], bool; None for all. What is made of the others counts nothing.
         """
 
 
@@ -53,7 +54,7 @@ class GaussianPosterior(PosteriorLayer):
         super().__init__(width, latent)
         self.project = shrunk(nn.Linear(width, 2 * latent, bias), 0.1)
 
-    def forward(self, features: Tensor) -> Gaussian:
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Gaussian:
         return soft_gaussian(self.project(features))
 
 
@@ -90,16 +91,20 @@ class BatchNormPosterior(PosteriorLayer):
         self.norm = nn.BatchNorm1d(latent, eps=1e-10, momentum=momentum, affine=False)
         self.centre = nn.Parameter(torch.zeros(latent))
 
-    def forward(self, features: Tensor) -> Gaussian:
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Gaussian:
         gaussian = soft_gaussian(self.project(features))
-        loc = gaussian.loc.flatten(0, -2)
+        loc = gaussian.loc.flatten(0, -2) if mask is None else gaussian.loc[mask]
         if self.training and len(loc) < 2:
             raise ValueError(
                 "BatchNormPosterior measures the spread of the means over a batch, and this one has a single example: "
                 "raise data.init_args.batch_size to 2 or more"
             )
         assert self.norm.running_mean is not None
-        standard = self.norm(loc.to(self.norm.running_mean.dtype)).view_as(gaussian.loc)
+        standard = self.norm(loc.to(self.norm.running_mean.dtype))
+        if mask is None:
+            standard = standard.view_as(gaussian.loc)
+        else:
+            standard = standard.new_zeros(gaussian.loc.shape).masked_scatter(mask.unsqueeze(-1), standard)
         return Gaussian(self.gamma * standard + self.centre, gaussian.log_scale)
 
 
@@ -130,7 +135,7 @@ class DeltaPosterior(PosteriorLayer):
         self.least, self.most = variance_bounds(delta)
         self.project = shrunk(nn.Linear(width, 2 * latent), 0.1)
 
-    def forward(self, features: Tensor) -> Gaussian:
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Gaussian:
         shift, raw = at_least_float32(self.project(features)).chunk(2, -1)
         variance = self.least + (self.most - self.least) * raw.sigmoid()
         room = 1 + 2 * self.delta + variance.log() - variance

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lit_vae.backbones import ChunkAutoencoder
+from lit_vae.backbones import BatchNormPosterior, ChunkAutoencoder
 from lit_vae.batch import Batch
 from lit_vae.draws import FromPrior, from_posterior
 from lit_vae.heads import SoftmaxTokenHead
@@ -33,6 +33,18 @@ def test_a_token_is_seen_by_its_own_chunk_alone_on_either_way(backbone):
 
     assert (means[0] != means[1]).any(-1).tolist() == [[False, True, False]]
     assert (written[0] != written[1]).any(-1).tolist() == [3 * [False] + 3 * [True] + 3 * [False]]
+
+
+@torch.no_grad()
+def test_padding_does_not_change_a_batch_normalised_posterior_in_training():
+    torch.manual_seed(0)
+    backbone = ChunkAutoencoder(4, (None,), width=6, chunk=3, latent=2, token_dropout=0.0, posterior=BatchNormPosterior)
+    features, mask = torch.randn(2, 6, 4), torch.arange(12) < torch.tensor([[4], [6]])
+
+    short = backbone.bottom_up(features, mask[:, :6]).mean
+    long = backbone.bottom_up(torch.cat([features, torch.randn(2, 6, 4)], 1), mask).mean
+
+    torch.testing.assert_close(long[:, :2], short)
 
 
 @torch.no_grad()

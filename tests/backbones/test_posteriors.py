@@ -53,6 +53,18 @@ def test_a_fixed_spread_of_the_means_keeps_the_rate_of_a_batch_above_its_floor(g
 
 
 @torch.no_grad()
+def test_positions_that_do_not_exist_have_no_part_in_the_spread_of_the_means():
+    layer, features = BatchNormPosterior(6, 3), torch.randn(4, 5, 6)
+    mask = torch.arange(5) < torch.tensor([[5], [2], [1], [3]])
+    louder = torch.where(mask.unsqueeze(-1), features, 100.0)
+
+    quiet, loud, rows = layer(features, mask).loc, layer(louder, mask).loc, layer(features[mask]).loc
+
+    assert torch.equal(quiet[mask], loud[mask])
+    torch.testing.assert_close(quiet[mask], rows)
+
+
+@torch.no_grad()
 def test_the_centre_of_the_means_is_learned_and_their_spread_is_not():
     layer = BatchNormPosterior(6, 3)
     layer.centre.copy_(torch.tensor([1.0, -2.0, 0.5]))
