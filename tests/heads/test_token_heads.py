@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -345,6 +346,20 @@ def test_word_dropout_hides_every_token_at_its_rate_but_never_the_start():
     assert (read[:, 0] == reader.start).all()
     kept = ~dropped[:, 1:]
     assert torch.equal(read[:, 1:][kept], reader.table(ids[:, :-1])[kept])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("make", [LSTMTokenHead, partial(TransformerTokenHead, dropout=0.0)])
+def test_a_token_that_word_dropout_hides_is_scored_all_the_same(make):
+    torch.manual_seed(0)
+    head = make(WIDTH, VALUES, (None,), embed_width=4, hidden=8, tied=False, word_dropout=0.9)
+    for parameter in head.reader.parameters():
+        parameter.zero_()  # nothing is read of any token: hidden or not is one
+    features, ids = torch.randn(5, 7, WIDTH), torch.randint(VALUES, (5, 7))
+
+    scored = head.train()(features).log_prob(ids)
+
+    torch.testing.assert_close(scored, head.eval()(features).log_prob(ids))
 
 
 @torch.no_grad()
