@@ -92,6 +92,41 @@ def test_an_unknown_class(cli, refuses, key, named, says):
     refuses(["fit", "--config", file], f"--config {file}: {key}.class_path {named}", *says)
 
 
+@pytest.mark.parametrize(
+    ("config", "key", "named", "miss"),
+    [
+        ("pictures", "model.objective.init_args.kl_weight", "Linaer", "Linear"),
+        ("pictures", "model.objective.init_args.free_bits", "FreeBit", "FreeBits"),
+        ("pictures", "model.objective.init_args.balance", "GammaBlance", "GammaBalance"),
+        ("texts", "model.backbone.init_args.posterior", "BatchNormPosteror", "BatchNormPosterior"),
+        ("texts", "data.init_args.tokenizer", "Wrods", "Words"),
+    ],
+)
+def test_an_unknown_class_in_the_place_of_an_argument(cli, refuses, config, key, named, miss):
+    said = [f"{key}.class_path {named} is unknown; near misses: {miss}", "known: "]
+    start = ["fit", "--config", f"{config}.yaml"]
+
+    refuses([*start, f"--{key.replace('init_args.', '')}", named], "the command line", *said)
+    for value in (named, {"class_path": named}):
+        file = cli.config(config, **{key.replace(".", "__"): value})
+        refuses(["fit", "--config", file], f"--config {file}", *said)
+
+
+def test_an_unknown_class_in_a_list(cli, refuses):
+    said = "model.regularizers.class_path MDM is unknown; near misses: MMD"
+    file = cli.config("pictures", model__regularizers=[{"class_path": "MDM"}])
+
+    refuses([*PICTURES, "--model.regularizers", "[{class_path: MDM}]"], said)
+    refuses(["fit", "--config", file], said)
+
+
+def test_an_argument_of_another_kind_names_those_that_there_are(cli, refuses):
+    free_bits = {"class_path": "lit_vae.objectives.Linear", "init_args": {"steps": 3}}
+    file = cli.config("pictures", model__objective__init_args__free_bits=free_bits)
+
+    refuses(["fit", "--config", file], "free_bits.class_path lit_vae.objectives.Linear is no FreeBits", "FreeBits")
+
+
 @pytest.mark.parametrize("key", ["model.optimizer", "model.scheduler", "trainer.callbacks"])
 def test_a_class_of_another_kind(refuses, key):
     refuses([*PICTURES, f"--{key}", "torch.nn.Linear"], f"{key}: expected a", "got torch.nn.Linear")
