@@ -117,7 +117,12 @@ def show_latents(
     """
     vae = LitVAE.load_from_checkpoint(ckpt_path)
     path = target(out, "decoded", vae.symbols.suffix, overwrite)
-    stack = LatentStack.load(latents)
+    try:
+        stack = LatentStack.load(latents)
+    except OSError as error:
+        raise ValueError(f"--latents {latents}: {error.strerror}; python -m lit_vae encode writes one") from error
+    except ValueError as error:
+        raise ValueError(f"--latents {error}") from error
     decoding = Decoding(head_temperature, top_k, top_p, beams)
     mask = None
     if keep is not None:
