@@ -11,6 +11,7 @@ from lit_vae.corpora.arrow import ArrowTexts
 from lit_vae.corpora.cache import cache_folder
 from lit_vae.corpora.division import divided
 from lit_vae.corpora.encoding import TooLong
+from lit_vae.corpora.files import refuse_empty
 from lit_vae.corpora.sources import TextSource, file_key
 from lit_vae.data.base import Split
 from lit_vae.data.folders import existing
@@ -109,6 +110,8 @@ class HuggingFaceTextDataModule(TextDataModule):
                 return whole if isinstance(whole, datasets.DatasetDict) else {"train": whole}, file_key(saved[0])
             files = files_of(root)
             paths = [path for some in files.values() for path in some]
+            for path in paths:
+                refuse_empty(path)
             names = {split: list(map(str, some)) for split, some in files.items()}
             tables = datasets.load_dataset(READERS[paths[0].suffix], data_files=names, cache_dir=cache)
             return tables, list(map(file_key, paths))

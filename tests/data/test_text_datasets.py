@@ -113,7 +113,10 @@ def test_a_missing_split_is_named(tmp_path):
 def test_a_file_that_holds_something_else_is_named(tmp_path):
     (tmp_path / "all.jsonl").write_text("{not json", encoding="utf-8")
     (tmp_path / "all.txt").write_text("text", encoding="utf-8")
+    (tmp_path / "empty.jsonl").touch()
 
+    with pytest.raises(ValueError, match=r"empty\.jsonl is empty.*data\.init_args\.root"):
+        data_of(tmp_path / "empty.jsonl").num_values  # noqa: B018
     with pytest.raises(ValueError, match=r"cannot read .*all\.jsonl.*data\.init_args\.root"):
         data_of(tmp_path / "all.jsonl").num_values  # noqa: B018
     with pytest.raises(ValueError, match=r"files \.txt, .*\.parquet.*TextLinesDataModule"):
