@@ -72,13 +72,13 @@ class LatentVariableModel(LightningModule):
         Raises:
             ValueError: If the model was made for other data.
         """
+        if self._symbols is not None:
+            refuse_other(self._symbols, symbols)
         if (symbols.num_values, tuple(symbols.shape)) != (self.head.num_values, tuple(self.head.shape)):
             raise ValueError(
                 f"the head was made for {self.head.num_values} values in shape {list(self.head.shape)}, the data "
                 f"'{symbols.name}' has {symbols.num_values} in shape {list(symbols.shape)}: change data or model.head"
             )
-        if self._symbols is not None:
-            refuse_other(self._symbols, symbols)
         self._symbols = symbols
 
     def forward(self, batch: Batch, draw: Draw, noise: Noise) -> tuple[SymbolDistribution, list[Latent]]:

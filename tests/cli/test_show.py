@@ -114,6 +114,15 @@ def test_examples_whose_symbols_mean_something_else_are_refused(cli, finished):
     assert "change data" in answer.err
 
 
+def test_examples_over_another_number_of_symbols_are_refused_in_the_same_words(cli, finished):
+    (finished / "mine.txt").write_text("".join(f"{n} and {n}\n" for n in range(30)))
+
+    answer = cli("reconstruct", "--ckpt_path", "texts", "--data.root", "mine.txt", "--num", "1")
+
+    assert "trained on 'texts.txt'" in answer.err
+    assert "lit_vae.tokenizers.OfRun" in answer.err
+
+
 def test_the_split_is_chosen(cli, finished):
     for split in ("train", "test"):
         cli("reconstruct", "--ckpt_path", "texts", "--split", split, "--num", "1", "--out", f"{split}.txt")
