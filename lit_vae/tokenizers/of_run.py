@@ -9,6 +9,8 @@ from typing import Any
 
 from lit_vae.tokenizers.base import Tokenizer, TokenizerTrainer
 
+KEY = "data.init_args.tokenizer.init_args.run"
+
 
 class OfRun(TokenizerTrainer):
     """The tokenizer that a run was trained with, so that it can be evaluated on other text; nothing is learned.
@@ -24,11 +26,12 @@ class OfRun(TokenizerTrainer):
     def __init__(self, run: str) -> None:
         from lit_vae import checkpoints
 
-        symbols = checkpoints.read(checkpoints.find(run, "best"))["symbols"]
+        try:
+            symbols = checkpoints.read(checkpoints.find(run, "best"))["symbols"]
+        except (FileNotFoundError, ValueError) as error:
+            raise type(error)(str(error).replace("--ckpt_path", KEY)) from error
         if symbols is None or "tokenizer" not in symbols:
-            raise ValueError(
-                f"{run} was trained on no text and has no tokenizer: change data.init_args.tokenizer.init_args.run"
-            )
+            raise ValueError(f"{run} was trained on no text and has no tokenizer: change {KEY}")
         self.run = run
         self._state: dict[str, Any] = symbols["tokenizer"]
 

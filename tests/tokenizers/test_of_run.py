@@ -56,5 +56,5 @@ def test_a_run_on_pictures_has_no_tokenizer(make_trainer, tmp_path):
 
 
 def test_a_missing_run_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"^data\.init_args\.tokenizer\.init_args\.run .*nowhere is neither"):
         OfRun(str(tmp_path / "nowhere"))
