@@ -231,13 +231,16 @@ def ids_of(tokenizer: Tokenizer, texts: Texts) -> list[list[int]]:
     if not len(texts):
         raise ValueError("there is no text to read: give at least one")
     unknown = dict.fromkeys(symbol for text in texts.texts for symbol in tokenizer.unknown_in(text))
-    rows = list(tokenizer.encode_all(texts.texts))
+    some = ", ".join(map(repr, list(unknown)[:5])) + (", ..." if len(unknown) > 5 else "")
+    try:
+        rows = list(tokenizer.encode_all(texts.texts))
+    except ValueError as error:
+        raise ValueError(
+            f"the model knows no {some}: its training split has none, and nothing stands for what it does not know; "
+            f"write it otherwise"
+        ) from error
     if unknown:
-        some = ", ".join(map(repr, list(unknown)[:5])) + (", ..." if len(unknown) > 5 else "")
-        rank_zero_warn(
-            f"{len(unknown)} of what was written is outside the vocabulary that the model was trained on, and is read "
-            f"as its symbol for the unknown: {some}"
-        )
+        rank_zero_warn(f"the model knows no {some}: its training split has none; it reads its symbol for the unknown")
     return rows
 
 
