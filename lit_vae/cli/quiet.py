@@ -3,6 +3,9 @@
 import logging
 import os
 import warnings
+from pathlib import Path
+
+PACKAGE = str(Path(__file__).parents[1])
 
 
 def quieten() -> None:
@@ -16,6 +19,7 @@ def quieten() -> None:
     logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # a profile that was asked for
     from lightning.fabric.utilities.warnings import PossibleUserWarning
 
+    warnings.formatwarning = plain
     warnings.filterwarnings("ignore", category=PossibleUserWarning)
     for harmless in (
         ".*LeafSpec.*",
@@ -29,3 +33,8 @@ def quieten() -> None:
         "Checkpoint directory .* exists and is not empty",  # it is when a run is resumed
     ):
         warnings.filterwarnings("ignore", message=harmless)
+
+
+def plain(message: Warning | str, category: type[Warning], file: str, number: int, line: str | None = None) -> str:
+    """A warning on one line: our own without the place in our code, which says nothing to a user."""
+    return f"warning: {message}\n" if file.startswith(PACKAGE) else f"{file}:{number}: {category.__name__}: {message}\n"
