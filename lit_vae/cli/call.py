@@ -53,21 +53,35 @@ def call(
         parser.add_subclass_arguments(SymbolDataModule, "data", required=True)
         parser.set_defaults(data=data)
         preflight.check_flags(words, {"data": data})
+    else:
+        config_of(words)
     parsed = parser.instantiate(parse(parser, words))
     function(**parsed.as_dict())
+
+
+def config_of(words: list[str]) -> dict[str, Any]:
+    """The config of the run that the words name, empty where they name none or it was built in Python.
+
+    Raises:
+        ValueError: If it is of another version, with other settings.
+    """
+    _, ckpt_paths = take(words, "--ckpt_path")
+    text = checkpoints.config(checkpoints.find(ckpt_paths[-1], "best")) if ckpt_paths else None
+    config: dict[str, Any] = yaml.safe_load(text) if text else {}
+    preflight.check(config, f"--ckpt_path {ckpt_paths[-1]}" if ckpt_paths else "")
+    return config
 
 
 def data_of(words: list[str]) -> dict[str, Any] | None:
     """The data module of the run that the words name, class path and arguments; None where they name none.
 
     Raises:
-        ValueError: If the run has no config.
+        ValueError: If the run has no config, or one of another version.
     """
     _, ckpt_paths = take(words, "--ckpt_path")
     if not ckpt_paths:
         return None
-    text = checkpoints.config(checkpoints.find(ckpt_paths[-1], "best"))
-    if text is None:
+    data: dict[str, Any] | None = config_of(words).get("data")
+    if data is None:
         raise ValueError(f"--ckpt_path {ckpt_paths[-1]} was built in Python: it names no data to read examples from")
-    data: dict[str, Any] = yaml.safe_load(text)["data"]
     return data

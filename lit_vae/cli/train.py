@@ -61,6 +61,7 @@ def run(verb: str, words: list[str]) -> None:
     if checkpoint is not None and saved is None and not names:
         raise ValueError(f"--ckpt_path {checkpoint} was built in Python and holds no config: say one with --config")
     config = yaml.safe_load(saved) if saved else {}
+    preflight.check(config, f"--ckpt_path {ckpt_paths[-1]}" if ckpt_paths else "")
     files = [configs.resolve(name) for name in names]
     for file in files:
         config = preflight.overlay(config, preflight.read(file))

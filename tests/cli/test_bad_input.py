@@ -332,6 +332,20 @@ def test_a_checkpoint_of_a_model_that_was_built_in_python(cli, refuses, finished
     refuses([*words, "--ckpt_path", "built.ckpt"], "--ckpt_path built.ckpt was built in Python")
 
 
+@pytest.mark.parametrize(
+    "words", [["fit"], ["test"], ["sample"], ["decode", "--latents", "x.pt"], ["encode"]], ids=lambda words: words[0]
+)
+def test_a_checkpoint_with_settings_of_another_version(cli, refuses, finished, words):
+    best = checkpoints.find("pictures", "best")
+    altered(
+        best, cli.folder / "old.ckpt", config=checkpoints.config(best).replace("components:", "old: 3\n      comps:")
+    )
+
+    refuses(
+        [*words, "--ckpt_path", "old.ckpt"], "--ckpt_path old.ckpt: LogisticPixelHead takes no model.head.init_args."
+    )
+
+
 def test_the_data_of_another_model(refuses, finished):
     refuses(["test", "--ckpt_path", "pictures", "--data", "MNISTDataModule", "--data.root", "."], "MNIST/raw")
 
