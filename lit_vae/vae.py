@@ -64,6 +64,8 @@ class LitVAE(LatentVariableModel):
         """How many samples a test's importance-weighted bound has; 0 for none."""
         self._seed = 0
         self.update_left_out = False
+        self.steps_uncounted = 0
+        """Optimizer steps that the objective's schedules pass over."""
         layers = backbone.layers([n if n is not None else 1 for n in head.positions])
         self.likelihood = Likelihood([layer.name for layer in layers])
         self.regularizers = nn.ModuleList(regularizers or [])
@@ -75,9 +77,14 @@ class LitVAE(LatentVariableModel):
 
         Args:
             objective: Which; None for the model's own.
-            since: Optimizer steps at which the schedules of the objective begin.
+            since: The :attr:`objective_step` at which the schedules of the objective begin.
         """
         self._under = (objective, since)  # in a tuple: no part of the model, nor of its checkpoints
+
+    @property
+    def objective_step(self) -> int:
+        """Optimizer steps so far that the objective's schedules count."""
+        return self.global_step - self.steps_uncounted
 
     def terms(self, batch: Batch, noise: Noise) -> Terms:
         """The bound of a batch, z drawn from the posterior."""
@@ -103,7 +110,7 @@ class LitVAE(LatentVariableModel):
         noise = StreamNoise(*key, device=self.device)
         distribution, latents = self(batch, from_posterior, noise)
         objective, since = self._under
-        step = self.global_step - since
+        step = self.objective_step - since
         terms = (objective or self.objective)(distribution.log_prob(batch.x), latents, batch.counts, step)
         added = penalties(self.regularizers, self, Pass(batch, distribution, latents, terms, noise, self.global_step))
         loss = terms.loss_with(torch.stack(list(added.values())).sum()) if added else terms.loss

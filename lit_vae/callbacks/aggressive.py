@@ -21,7 +21,8 @@ class AggressiveEncoder(Callback):
     information is below that of the validation before: from then on both train together.
 
     An epoch is one pass over the data here, most of it spent on the encoder; in the paper it is as many steps of the
-    decoder, so that an epoch of theirs takes as many of ours as the encoder takes steps.
+    decoder, so that an epoch of theirs takes as many of ours as the encoder takes steps. The schedules of the objective
+    count the decoder's steps, as there; those of the learning rate count all.
 
     Args:
         window: Steps of the encoder whose losses are averaged, each symbol alike: batches may differ in length.
@@ -47,6 +48,7 @@ class AggressiveEncoder(Callback):
         self._over = False
         self._information: float | None = None
         self._encoder_steps = 0
+        self._passed_over = 0
         self._window_before: float | None = None
         self._nats = 0.0
         self._symbols = 0.0
@@ -60,6 +62,7 @@ class AggressiveEncoder(Callback):
                 "set trainer.accumulate_grad_batches to 1"
             )
         dataset = trainer.datamodule.dataset("train")  # type: ignore[attr-defined]
+        pl_module.steps_uncounted = self._passed_over
         self._sides = sides(pl_module, dataset.__getitems__(list(range(min(2, len(dataset))))))
 
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -77,6 +80,8 @@ class AggressiveEncoder(Callback):
             self._nats = self._symbols = 0.0
             return
         self._encoder_steps += 1
+        self._passed_over += 1
+        pl_module.steps_uncounted = self._passed_over
         loss, symbols = outputs["loss"].detach(), batch.counts.sum()
         per = getattr(pl_module.objective, "per", "example")
         seen = torch.stack([loss * (symbols if per == "symbol" else len(batch)), symbols.to(loss)])
@@ -100,11 +105,16 @@ class AggressiveEncoder(Callback):
         self._over = self._information is not None and information < self._information
         self._information = information
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, LitVAE)
+        pl_module.steps_uncounted = 0
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "over": self._over,
             "information": self._information,
             "encoder_steps": self._encoder_steps,
+            "passed_over": self._passed_over,
             "window_before": self._window_before,
             "nats": self._nats,
             "symbols": self._symbols,

@@ -91,7 +91,7 @@ class Stages(Callback):
             if at > 0:
                 begin_anew(trainer, pl_module)
             self._reset(pl_module, self.stages[at].reset)
-            self._at, self._since = at, trainer.global_step
+            self._at, self._since = at, pl_module.objective_step
         pl_module.train_under(self.stages[at].objective, self._since)
 
     def _stage_of(self, epoch: int, epochs: int) -> int:

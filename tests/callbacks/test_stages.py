@@ -147,6 +147,7 @@ def test_the_encoder_trains_until_its_loss_no_longer_falls_then_the_decoder_for_
     decoder = [watch.changed(step, parts.decoder)[0] for step in range(4)]
     assert encoder == [True, True, False, True]
     assert decoder == [False, False, True, False]
+    assert watch.kl_weights == [0.0, 0.0, 0.0, 0.25, 0.25, 0.25]
 
 
 @pytest.mark.parametrize("per", ["example", "symbol"])
