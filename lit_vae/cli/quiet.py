@@ -35,6 +35,10 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message=harmless)
 
 
-def plain(message: Warning | str, category: type[Warning], file: str, number: int, line: str | None = None) -> str:
+def plain(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
     """A warning on one line: our own without the place in our code, which says nothing to a user."""
-    return f"warning: {message}\n" if file.startswith(PACKAGE) else f"{file}:{number}: {category.__name__}: {message}\n"
+    return (
+        f"warning: {message}\n"
+        if filename.startswith(PACKAGE)
+        else f"{filename}:{lineno}: {category.__name__}: {message}\n"
+    )
