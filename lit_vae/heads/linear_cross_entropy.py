@@ -11,6 +11,9 @@ from torch.autograd.function import once_differentiable
 SCRATCH_BYTES = 2**25
 """For the scores of some tokens at a time. Less saves memory, but each time adds to the table's whole gradient."""
 
+SCRATCH_PART = 4
+"""One such part of the table is the least for the scores: adding to a larger table's gradient would outweigh the rest."""
+
 BLOCK = 2048
 """Rows of the table whose gradient in a lower precision exists at a time."""
 
@@ -97,7 +100,8 @@ def by_rows(
         d_bias = torch.zeros_like(bias, dtype=sums) if to_table else None
         weights = torch.ones_like(nats) if weights is None else weights.to(sums)
         most = HALF_ROWS if product == torch.float16 else tokens
-        rows = max(1, min(tokens, most, SCRATCH_BYTES // (values * product.itemsize)))
+        scratch_bytes = max(SCRATCH_BYTES, table.nbytes // SCRATCH_PART)
+        rows = max(1, min(tokens, most, scratch_bytes // (values * product.itemsize)))
         scratch = features.new_empty(rows, values)
         for start in range(0, tokens, rows):
             part = slice(start, start + rows)

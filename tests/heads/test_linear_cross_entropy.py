@@ -163,6 +163,16 @@ def test_float16_sums_more_tokens_than_its_range_holds(monkeypatch):
     assert table.grad.tolist() == [[-80_000.0], [80_000.0]]
 
 
+def test_the_larger_the_table_the_more_tokens_go_at_once(monkeypatch):
+    seen, whole = [], module.score
+    monkeypatch.setattr(module, "SCRATCH_BYTES", 1)
+    monkeypatch.setattr(module, "score", lambda scores, *others: seen.append(len(scores)) or whole(scores, *others))
+
+    linear_cross_entropy(torch.ones(8, 12), torch.ones(5, 12), torch.zeros(5), torch.arange(8) % 5)
+
+    assert seen == [3, 3, 2]
+
+
 def test_a_value_that_is_ruled_out_by_its_bias_costs_nothing():
     tensors, ids = inputs()
     with torch.no_grad():
