@@ -12,7 +12,7 @@ SCRATCH_BYTES = 2**25
 """For the scores of some tokens at a time. Less saves memory, but each time adds to the table's whole gradient."""
 
 SCRATCH_PART = 4
-"""One such part of the table is the least for the scores: else adding to a huge table's gradient takes most of the time."""
+"""One such part of the table is the least for the scores: else a huge table's gradient takes most of the time."""
 
 BLOCK = 2048
 """Rows of the table whose gradient in a lower precision exists at a time."""
