@@ -37,8 +37,5 @@ def quieten() -> None:
 
 def plain(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
     """A warning on one line: our own without the place in our code, which says nothing to a user."""
-    return (
-        f"warning: {message}\n"
-        if filename.startswith(PACKAGE)
-        else f"{filename}:{lineno}: {category.__name__}: {message}\n"
-    )
+    said = "warning" if filename.startswith(PACKAGE) else f"{filename}:{lineno}: {category.__name__}"
+    return f"{said}: {message}\n"
