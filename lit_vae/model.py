@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,9 @@ from lit_vae.latents import Draw, Latent, Layer
 from lit_vae.noise import IndexedNoise, Noise
 from lit_vae.rendering import Rendering
 from lit_vae.symbols import Symbols
+
+POSITIONS_AT_ONCE = 1 << 14
+"""Small examples are drawn together up to so many positions: a step of a text costs little more for many texts."""
 
 
 class LatentVariableModel(LightningModule):
@@ -226,7 +230,7 @@ class LatentVariableModel(LightningModule):
         temperature: Temperature = 1.0,
         decoding: Decoding | None = None,
         seed: int = 0,
-        batch_size: int = 64,
+        batch_size: int | None = None,
     ) -> Rendering:
         """Pictures or texts from the prior.
 
@@ -236,7 +240,7 @@ class LatentVariableModel(LightningModule):
                 resolution that is named, as ``{"4x4": 0.8}``.
             decoding: Choices made in the head; None samples its distribution.
             seed: Other seeds, other samples. Sample i is the same whatever ``num`` and ``batch_size``.
-            batch_size: How many at a time.
+            batch_size: How many at a time; None for 64, or more where they are small.
 
         Raises:
             ValueError: If ``num`` is less than 1, or a temperature is negative or of no layer.
@@ -246,10 +250,11 @@ class LatentVariableModel(LightningModule):
         check_temperature(temperature, self.layers())
         shown = []
         with self.evaluating():
-            for index in torch.arange(num, device=self.device).split(batch_size):
+            positions = self.symbols.fill(self.head.positions)
+            at_once = batch_size or max(64, POSITIONS_AT_ONCE // math.prod(positions))
+            for index in torch.arange(num, device=self.device).split(at_once):
                 noise = IndexedNoise(index, seed)
-                shape = [len(index), *self.symbols.fill(self.head.positions)]
-                distribution, _ = self.generate(shape, FromPrior(temperature), noise)
+                distribution, _ = self.generate([len(index), *positions], FromPrior(temperature), noise)
                 shown.append(self.head.show(distribution, decoding or Decoding(), noise))
         return self.symbols.render(torch.cat(shown))
 

@@ -375,6 +375,17 @@ def test_a_text_sample_is_the_same_whatever_the_number_and_the_batches(make_trai
     assert len(set(many.texts)) > 1
 
 
+def test_small_examples_are_drawn_many_at_a_time(make_trainer, lines, monkeypatch):
+    vae, shapes = text_vae(lines), []
+    make_trainer(max_steps=1, limit_val_batches=0).fit(vae, datamodule=lines)
+    generate = vae.generate
+    monkeypatch.setattr(vae, "generate", lambda shape, *rest: shapes.append(shape) or generate(shape, *rest))
+
+    vae.sample(410)
+
+    assert shapes == [[16384 // 40, 40], [1, 40]]
+
+
 def test_temperatures_of_nought_leave_one_example(trained):
     cold = trained.sample(4, temperature=0.0, decoding=GREEDY)
     warm = trained.sample(4, temperature=0.0, decoding=Decoding())
