@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -18,16 +19,16 @@ class BPETokenizer(Tokenizer):
     decoding gives back exactly what was encoded. One of a pretrained model has its own unknown symbol, and spaces.
 
     Args:
-        json: The tokenizer as the ``tokenizers`` library writes it.
+        written: The tokenizer as the ``tokenizers`` library writes it.
     """
 
     kind = "bpe"
 
-    def __init__(self, json: str) -> None:
+    def __init__(self, written: str) -> None:
         from tokenizers import Tokenizer as Library
 
-        self._json = json
-        self._library = Library.from_str(json)
+        self._json = written
+        self._library = Library.from_str(written)
         self.num_values = self._library.get_vocab_size() + 1
 
     def encode(self, text: str) -> list[int]:
@@ -38,6 +39,17 @@ class BPETokenizer(Tokenizer):
         while some := list(islice(texts, TEXTS_AT_A_TIME)):
             for encoding in self._library.encode_batch_fast(some):
                 yield encoding.ids
+
+    def unknown_in(self, text: str) -> list[str]:
+        """What the tokenizer of a pretrained model has its unknown symbol for; each once."""
+        model = json.loads(self._json)["model"]
+        unknown = model.get("unk_token")
+        if unknown is None and model.get("unk_id") is not None:
+            unknown = model["vocab"][model["unk_id"]][0]
+        number = None if unknown is None else self._library.token_to_id(unknown)
+        encoding = self._library.encode(text)
+        spans = [span for span, each in zip(encoding.offsets, encoding.ids, strict=True) if each == number]
+        return list(dict.fromkeys(text[start:stop] for start, stop in spans))
 
     def decode(self, ids: list[int]) -> str:
         return self._library.decode(ids, skip_special_tokens=False)

@@ -29,6 +29,16 @@ def test_ids_are_those_of_the_model_with_an_end_symbol_of_our_own_after_them(fol
     assert (tokenizer.num_values, tokenizer.end) == (7, 6)
 
 
+def test_what_the_model_has_its_unknown_symbol_for_is_named(folder):
+    assert Pretrained(str(folder)).train([]).unknown_in("the dog sat, dog") == ["dog", ","]
+
+    library = Tokenizer(models.Unigram([("<unk>", 0.0), ("the", -1.0)], unk_id=0))
+    library.pre_tokenizer = pre_tokenizers.Whitespace()
+    library.save(str(folder / "tokenizer.json"))
+
+    assert Pretrained(str(folder)).train([]).unknown_in("the dog") == ["dog"]
+
+
 def test_a_run_needs_the_folder_no_more(folder):
     tokenizer = Pretrained(str(folder)).train([])
     state = json.loads(json.dumps(tokenizer.state()))
