@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from itertools import chain, product
 
 import torch
@@ -149,6 +150,7 @@ def show_traversal(
         layer = layer or max(sizes, key=lambda name: float(sizes[name]))
         if variables is None:
             variables = measured[layer].argsort(descending=True)[:num].tolist()
+        print(f"largest KL: layer {layer}, variables {', '.join(map(str, variables))}", file=sys.stderr)
     values = [reach * (2 * step / (steps - 1) - 1) for step in range(steps)]
     stack = vae.encode(batch, posterior_mean)
     walk = along(vae, stack, layers[layer].index, [(*(at or []), variable) for variable in variables], values)

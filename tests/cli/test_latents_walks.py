@@ -97,12 +97,15 @@ def test_a_variable_is_a_row_from_low_to_high(cli, finished):
 
 
 def test_the_most_informative_variables_are_traversed_unless_they_are_named(cli, finished):
-    cli("traverse", "--ckpt_path", "texts", "--num", "2", "--steps", "2", "--from", "1 times 2 is 2.", "--out", "a.txt")
+    words = ["--num", "2", "--steps", "2", "--from", "1 times 2 is 2.", "--out", "a.txt"]
+
+    answer = cli("traverse", "--ckpt_path", "texts", *words)
 
     lines = (finished / "a.txt").read_text(encoding="utf-8").splitlines()
     assert lines[2] == ""
     assert sorted({line[0] for line in lines if line}) == ["0", "1"]
     assert [line.split()[1] for line in lines if line] == ["-3.00", "3.00"] * 2
+    assert answer.err == f"largest KL: layer z, variables {lines[0][0]}, {lines[3][0]}\n"
 
 
 @pytest.mark.parametrize(
