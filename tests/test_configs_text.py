@@ -36,7 +36,8 @@ def written(name):
 def built(name):
     """The model of a packaged config for the Penn Treebank, without memory."""
     model = copy.deepcopy(written(name)["model"])
-    model["head"]["init_args"] |= {"num_values": SYMBOLS, "shape": [None], "width": 32}
+    width = model["backbone"]["init_args"]["width"]
+    model["head"]["init_args"] |= {"num_values": SYMBOLS, "shape": [None], "width": width}
     model["backbone"]["init_args"] |= {"embed_width": 256, "shape": [None]}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(LitVAE, "model")
@@ -94,6 +95,23 @@ def test_free_bits_are_eight_nats_over_the_dimensions_of_each_example_after_an_a
 
 def test_the_spread_of_batch_normalised_means_is_the_papers():
     assert built("ptb_bn").backbone.posterior.gamma == 0.6
+
+
+@pytest.mark.parametrize("name", ["ptb_transformer", "ptb_hierarchical"])
+def test_the_rate_of_the_transformers_ends_with_the_run(name):
+    config, schedule = written(name), built(name).configure_optimizers()["lr_scheduler"]["scheduler"]
+
+    updates = SENTENCES / config["data"]["init_args"]["batch_size"] * config["trainer"]["max_epochs"]
+    assert schedule.decay_start + schedule.decay_steps == pytest.approx(updates, rel=1e-3)
+    assert built(name).objective.kl_weight.steps == schedule.decay_start
+
+
+@pytest.mark.parametrize("name", ["ptb_freebits", "ptb_transformer", "ptb_hierarchical"])
+def test_the_vector_of_a_sentence_has_eight_free_nats(name):
+    model = built(name)
+
+    top = model.backbone.layers([20])[0]
+    assert model.objective.free_bits.nats * top.shape[-1] == 8.0
 
 
 @pytest.mark.parametrize(("overlay", "schedule"), [("cyclical", "Cyclical"), ("target_kl", "TargetKL")])
