@@ -18,6 +18,8 @@ EXPECTED = re.compile(r"Expected an? (<class '[\w.]+'>|typing\.\w+\[.*?\]|dot im
 GIVEN = re.compile(
     r"(?m)(?:Given|Got) value: (?:NestedArg\(key='[\w.]+', val=|Namespace\(class_path=)?'?(.*?)'?\)?(?:\. Got value|$)"
 )
+RESTRICTED = re.compile(r"Not of type (\w+): (?:invalid literal .*: '(.*)'|(\S*) ?does not conform)")
+COUNTS = {"PositiveInt": "int from 1", "NonNegativeInt": "int from 0"}
 NOISE = re.compile(r"Given value|Subtypes:|Errors:|Does not validate|Expected an? |Type typing")
 
 
@@ -61,7 +63,11 @@ def explain(text: str, parser: ArgumentParser) -> str:
     given = [f", got {value}" for value in GIVEN.findall(text)[-1:]]
     if misfit := MISFIT.search(text):
         return "".join([f"{key}: expected a {misfit[1]}", *given])
-    expected = sorted(dict.fromkeys(map(plain, EXPECTED.findall(text))), key="null".__eq__)
+    kinds = list(map(plain, EXPECTED.findall(text)))
+    for kind, *values in RESTRICTED.findall(text):
+        kinds.append(COUNTS.get(kind, kind))
+        given = given or [f", got {value}" for value in values if value]
+    expected = sorted(dict.fromkeys(kinds), key="null".__eq__)
     if key and expected:
         return "".join([f"{key}: expected {' or '.join(expected)}", *given])
     kept = [line.strip().removeprefix("- ") for line in text.splitlines() if not NOISE.search(line)]

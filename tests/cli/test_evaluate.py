@@ -112,8 +112,10 @@ def test_the_first_examples_are_the_same_ones_in_batches_of_any_size(cli, finish
     ("words", "message"),
     [
         (["--limit", "100000"], "--limit is from 1 to the split's"),
-        (["--limit", "0"], "limit"),
-        (["--importance_samples", "-1"], "importance_samples"),
+        (["--limit", "0"], "limit: expected int from 1 or null, got 0"),
+        (["--limit", "few"], "limit: expected int from 1 or null, got few"),
+        (["--importance_samples", "-1"], "importance_samples: expected int from 0, got -1"),
+        (["--importance_samples", "all"], "importance_samples: expected int from 0, got all"),
     ],
 )
 def test_limits_out_of_range_are_refused(cli, finished, words, message):
