@@ -115,7 +115,7 @@ class HuggingFaceTextDataModule(TextDataModule):
             names = {split: list(map(str, some)) for split, some in files.items()}
             tables = datasets.load_dataset(READERS[paths[0].suffix], data_files=names, cache_dir=cache)
             return tables, list(map(file_key, paths))
-        except datasets.exceptions.DatasetsError as error:
+        except (datasets.exceptions.DatasetsError, ConnectionError) as error:
             cause = error.__cause__ or error
             raise ValueError(
                 f"the datasets library cannot read {self.root}: {cause}: change data.init_args.root (--data.root)"

@@ -53,6 +53,17 @@ def test_batches_hold_examples_of_nearly_one_length():
     assert np.mean(spreads) < 0.05
 
 
+@pytest.mark.parametrize("batch_size", [32, 128])
+def test_less_than_two_percent_is_padding(batch_size):
+    random = np.random.default_rng(0)
+    lengths = 2 + random.poisson(random.gamma(4, 5, 42_000))  # as many as the Penn Treebank's, and like them
+
+    batches = batches_of(batch_size=batch_size, lengths=lengths)
+
+    places = sum(len(batch) * lengths[batch].max() for batch in batches)
+    assert 1 - lengths.sum() / places < 0.02
+
+
 def test_the_order_of_batches_says_nothing_about_their_lengths():
     means = [LENGTHS[batch].mean() for batch in batches_of()]
 

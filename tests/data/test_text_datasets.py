@@ -125,6 +125,16 @@ def test_a_file_that_holds_something_else_is_named(tmp_path):
         data_of(tmp_path / "al.jsonl").num_values  # noqa: B018
 
 
+def test_a_hub_that_cannot_be_reached_names_the_key(tmp_path, monkeypatch):
+    def unreachable(*_, **__):
+        raise ConnectionError("Couldn't reach 'some/corpus' on the Hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+
+    with pytest.raises(ValueError, match=r"cannot read some/corpus: Couldn't reach .*data\.init_args\.root"):
+        data_of("some/corpus", hub=True, cache_dir=str(tmp_path)).num_values  # noqa: B018
+
+
 def test_the_missing_library_is_named_with_its_extra(tmp_path, monkeypatch):
     write(tmp_path / "all.jsonl", TEXTS)
     monkeypatch.setitem(sys.modules, "datasets", None)

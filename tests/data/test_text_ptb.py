@@ -18,6 +18,19 @@ def test_the_vocabulary_is_in_order_of_occurrence_with_the_protocols_own_symbols
     assert data.num_values == len(words) + 1
 
 
+def test_9999_words_make_10002_symbols_none_of_which_stands_for_padding_or_the_start_in_a_text(tmp_path):
+    words = ["<unk>", *(f"w{number}" for number in range(9998))]
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"ptb.{split}.txt").write_text(" \n ".join(words[::-1]), encoding="utf-8")
+
+    data = PennTreebankDataModule(str(tmp_path))
+
+    assert data.num_values == 10_002
+    assert data.symbols.tokenizer.vocabulary.entries[2:] == words[::-1]
+    ids = data.dataset("train").columns["ids"]
+    assert (ids.min(), ids.max()) == (2, data.symbols.tokenizer.end)
+
+
 def test_perplexity_divides_by_words_and_end_symbols_whatever_the_tokens(tmp_path):
     treebank_in(tmp_path)
 
