@@ -140,6 +140,11 @@ class CharacterBlocksDataModule(SymbolDataModule):
         datasets = {split: BlockDataset(mapped(folder / split), self.length, tokenizer) for split in self.texts}
         for split, dataset in datasets.items():
             tokens = len(dataset.columns["ids"])
+            if not tokens:
+                raise ValueError(
+                    f"no line of '{self.corpus}' begins in the {split} split's part of it, and only there is it cut: "
+                    f"break its lines, or change data.init_args.val_fraction and test_fraction"
+                )
             if not len(dataset):
                 raise ValueError(
                     f"the {split} split of '{self.corpus}' has {tokens} tokens, fewer than data.init_args.length, "

@@ -22,7 +22,7 @@ def files_of_splits(folder: Path, *suffixes: str) -> dict[Split, list[Path]] | l
 
     Raises:
         FileNotFoundError: If the folder has no such file.
-        ValueError: If the names tell some splits and not all.
+        ValueError: If the names tell some splits and not all, or one name tells several.
     """
     files = sorted(path for path in folder.iterdir() if path.suffix in suffixes and path.is_file())
     if not files:
@@ -42,5 +42,10 @@ def files_of_splits(folder: Path, *suffixes: str) -> dict[Split, list[Path]] | l
         raise ValueError(
             f"{folder} has {found}, but no {lacking}: add it, "
             f"or name one file as data.init_args.root (--data.root) to have its texts divided"
+        )
+    both = [path.name for path in files if sum(path in paths for paths in named.values()) > 1]
+    if both:
+        raise ValueError(
+            f"{folder}: {both[0]} is named after more than one split: rename it, as train.txt or my-test.txt"
         )
     return named

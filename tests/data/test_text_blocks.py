@@ -86,6 +86,13 @@ def test_a_split_that_fills_no_stretch_is_refused(play):
         blocks_of(play, length=400).num_values  # noqa: B018
 
 
+def test_a_text_of_one_line_cannot_be_divided(tmp_path):
+    (tmp_path / "line.txt").write_text("one line of a text that goes on and on " * 20)
+
+    with pytest.raises(ValueError, match=r"no line of 'line\.txt' begins in the val split's part.*break its lines"):
+        blocks_of(tmp_path / "line.txt").num_values  # noqa: B018
+
+
 @pytest.mark.parametrize(("setting", "value"), [("length", 0), ("val_fraction", 0.0), ("test_fraction", 0.9)])
 def test_a_bad_setting_is_named(play, setting, value):
     with pytest.raises(ValueError, match=setting):

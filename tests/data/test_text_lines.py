@@ -94,6 +94,14 @@ def test_a_folder_that_lacks_a_split_says_which(tmp_path):
         lines_of(tmp_path).texts  # noqa: B018
 
 
+def test_a_file_named_after_two_splits_is_in_neither(tmp_path):
+    for name in ("train", "valid", "test-train", "test"):
+        write(tmp_path / f"{name}.txt", LINES)
+
+    with pytest.raises(ValueError, match=r"test-train\.txt is named after more than one split"):
+        lines_of(tmp_path).texts  # noqa: B018
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
