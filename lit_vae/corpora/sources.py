@@ -66,13 +66,15 @@ class TextList(TextSource):
 
 @dataclass(frozen=True)
 class Joined(TextSource):
-    """Sources, one after the other.
+    """Sources, one after the other; small ones make a part together.
 
     Args:
         sources: The sources.
+        part_bytes: How much text makes a part.
     """
 
     sources: Sequence[TextSource]
+    part_bytes: int = PART_BYTES
 
     @property
     def key(self) -> Any:
@@ -80,7 +82,33 @@ class Joined(TextSource):
         return None if None in keys else keys
 
     def parts(self) -> Sequence[Part]:
-        return [part for source in self.sources for part in source.parts()]
+        groups: list[list[Part]] = []
+        room = 0
+        for part in chain.from_iterable(source.parts() for source in self.sources):
+            room -= part.size
+            if room < 0:
+                groups.append([])
+                room = self.part_bytes - part.size
+            groups[-1].append(part)
+        return [group[0] if len(group) == 1 else Together(group) for group in groups]
+
+
+@dataclass(frozen=True)
+class Together:
+    """Neighbouring parts as one.
+
+    Args:
+        parts: The parts.
+    """
+
+    parts: Sequence[Part]
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(self.parts)
 
 
 def file_key(path: Path) -> list[Any]:

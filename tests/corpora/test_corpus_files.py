@@ -3,6 +3,7 @@
 import pytest
 
 from lit_vae.corpora.files import Lines, Stretch
+from lit_vae.corpora.sources import Joined
 
 LONG = "a long line that is longer than many a part"
 CONTENT = f"\ufeffone\n\ntwo é 東京\r\n  three  \n{LONG}\n\nlast, no line end"
@@ -38,3 +39,14 @@ def test_a_byte_that_is_not_utf8_is_placed_in_the_whole_file(tmp_path, part_byte
 
     with pytest.raises(ValueError, match=r"not UTF-8: byte 0xe9 at offset 15, line 3.*iconv"):
         list(Lines(path, part_bytes))
+
+
+def test_small_files_make_a_part_together_and_large_ones_stay_apart(tmp_path):
+    for number, size in enumerate((3, 4, 15, 1, 2)):
+        (tmp_path / f"{number}.txt").write_text(f"{number}" * size, encoding="utf-8")
+
+    whole = Joined([Lines(tmp_path / f"{number}.txt") for number in range(5)], part_bytes=20)
+
+    parts = whole.parts()
+    assert [part.size for part in parts] == [7, 18]
+    assert [text[0] for part in parts for text in part] == list("01234")

@@ -44,7 +44,7 @@ def test_another_seed_is_another_division():
 
 def test_a_file_is_divided_as_its_lines_are_whatever_its_parts(tmp_path):
     (tmp_path / "all.txt").write_text("\n".join(LINES), encoding="utf-8")
-    source = Joined([Lines(tmp_path / "all.txt", part_bytes=50)])
+    source = Joined([Lines(tmp_path / "all.txt", part_bytes=50)], part_bytes=50)
 
     train, val, test = divided(source, 0, 0.1, 0.1, Workers(1))
 
