@@ -12,6 +12,9 @@ from typing import Any
 
 from filelock import FileLock
 
+FORMAT = 1
+"""Of what is kept: raise it when the making changes but nothing of the key."""
+
 
 def cache_folder(cache_dir: str | None) -> Path:
     """Where token arrays are kept: the user's choice, else ``$XDG_CACHE_HOME/lit_vae``, ``~/.cache/lit_vae``."""
@@ -34,7 +37,7 @@ def kept(folder: Path, key: Any, make: Callable[[Path], object]) -> Path:
     Raises:
         OSError: If it cannot be written.
     """
-    text = json.dumps(key, indent=1)
+    text = json.dumps({"format": FORMAT, "made of": key}, indent=1)
     name = sha256(text.encode()).hexdigest()[:24]
     place, unfinished = folder / name, folder / f".{name}.unfinished"
     if place.is_dir():

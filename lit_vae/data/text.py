@@ -25,9 +25,6 @@ from lit_vae.data.dataset import SymbolDataset
 from lit_vae.symbols import Tokens
 from lit_vae.tokenizers import Tokenizer, TokenizerTrainer, restore_tokenizer
 
-FORMAT = 1
-"""Of what is kept; part of its key."""
-
 
 class TextDataset(SymbolDataset):
     """Texts as one flat array of ids, each text followed by the end symbol.
@@ -152,7 +149,6 @@ class TextDataModule(SymbolDataModule):
     def _prepared(self) -> tuple[Tokens, dict[Split, TextDataset]]:
         keys = {split: source.key for split, source in self.texts.items()}
         made_of = {
-            "format": FORMAT,
             "texts": keys,
             "tokenizer": self.tokenizer.key,
             "max_length": self.max_length,

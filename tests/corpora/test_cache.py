@@ -4,6 +4,7 @@ from threading import Thread
 
 import pytest
 
+from lit_vae.corpora import cache
 from lit_vae.corpora.cache import kept
 
 
@@ -16,6 +17,13 @@ def test_a_key_has_one_folder_and_another_key_another(tmp_path):
 
     assert one == same != other
     assert (one / "file").read_text() == "whole"
+
+
+def test_what_another_format_kept_is_not_read(tmp_path, monkeypatch):
+    before = kept(tmp_path, "key", make)
+    monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
+
+    assert kept(tmp_path, "key", make) != before
 
 
 def test_of_several_that_ask_at_once_one_makes_it(tmp_path):
