@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lit_vae.corpora.sources import PART_BYTES, Part, TextSource, file_key, starts
 
 CHANGE = "change data.init_args.root (--data.root)"
+LINE_END = re.compile(rb"\n")
+WORD_END = re.compile(rb"[ \n]")
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,19 @@ class Lines(TextSource):
 
     def parts(self) -> Sequence[Part]:
         spans = starts(self.path.stat().st_size, self.part_bytes)
-        return [Span(self.path, start, stop, lines) for start, stop in spans]
+        return [Span(self.path, start, stop, LINE_END, lines) for start, stop in spans]
 
 
 @dataclass(frozen=True)
 class Stretch(TextSource):
-    """A stretch of a file as one long text, given in pieces that end where a line does.
+    """A stretch of a file as one long text, given in pieces that end after a space or a line.
 
     A byte-order mark is no part of the text; line ends are, as they are.
 
     Args:
         path: A file in UTF-8.
-        start: Where to begin, in bytes: at the first line that begins there or later.
-        stop: Where to end: after the line that byte ``stop`` - 1 is in.
+        start: Where to begin, in bytes: at the first word that begins there or later.
+        stop: Where to end: after the word that byte ``stop`` - 1 is in.
         part_bytes: How much of it makes a part.
     """
 
@@ -67,23 +70,25 @@ class Stretch(TextSource):
 
     def parts(self) -> Sequence[Part]:
         spans = starts(self.stop - self.start, self.part_bytes)
-        return [Span(self.path, self.start + start, self.start + stop, whole) for start, stop in spans]
+        return [Span(self.path, self.start + start, self.start + stop, WORD_END, whole) for start, stop in spans]
 
 
 @dataclass(frozen=True)
 class Span:
-    """The texts of the lines that begin in a span of a file.
+    """The texts of the lines, or words, that begin in a span of a file.
 
     Args:
         path: The file.
         start: First byte.
         stop: Byte after the last.
-        texts: The texts of whole lines.
+        end: The byte that ends each.
+        texts: The texts of whole ones.
     """
 
     path: Path
     start: int
     stop: int
+    end: re.Pattern[bytes]
     texts: Callable[[str], Iterator[str]]
 
     @property
@@ -91,7 +96,7 @@ class Span:
         return self.stop - self.start
 
     def __iter__(self) -> Iterator[str]:
-        return self.texts(read_lines(self.path, self.start, self.stop))
+        return self.texts(read_whole(self.path, self.start, self.stop, self.end))
 
 
 def lines(content: str) -> Iterator[str]:
@@ -104,8 +109,8 @@ def whole(content: str) -> Iterator[str]:
     return iter([content] if content else [])
 
 
-def read_lines(path: Path, start: int, stop: int) -> str:
-    """The whole lines that begin in a span of a file, bytes ``start`` to ``stop`` - 1.
+def read_whole(path: Path, start: int, stop: int, end: re.Pattern[bytes]) -> str:
+    """The whole lines, or words, that begin in a span of a file, bytes ``start`` to ``stop`` - 1.
 
     Raises:
         ValueError: If they are not UTF-8.
@@ -113,12 +118,23 @@ def read_lines(path: Path, start: int, stop: int) -> str:
     with path.open("rb") as file:
         if start:
             file.seek(start - 1)
-            file.readline()  # the rest of the line before
+            rest(file, end)  # of the one before
         first = file.tell()
         content = file.read(max(0, stop - first))
-        if content and not content.endswith(b"\n"):
-            content += file.readline()
+        if content and not end.fullmatch(content[-1:]):
+            content += rest(file, end)
     return decoded(path, content, first)
+
+
+def rest(file: BinaryIO, end: re.Pattern[bytes]) -> bytes:
+    """What comes up to and with the next end, or to the end of the file."""
+    content = b""
+    while chunk := file.read(4096):
+        if found := end.search(chunk):
+            file.seek(found.end() - len(chunk), 1)
+            return content + chunk[: found.end()]
+        content += chunk
+    return content
 
 
 def decoded(path: Path, content: bytes, offset: int) -> str:

@@ -57,7 +57,7 @@ class BlockDataset(SymbolDataset):
 class CharacterBlocksDataModule(SymbolDataModule):
     """A running text, such as a book, in stretches of one length that follow each other without a gap.
 
-    The file's beginning trains, then comes what validates, then what tests; each begins where a line does. Nothing ends
+    The file's beginning trains, then comes what validates, then what tests; each begins where a word does. Nothing ends
     a stretch, so there is no end symbol, in the alphabet or in the likelihood, and nats are nats of the text alone. The
     tokens at the end of a split that do not fill a stretch are left out; how many is said.
 
@@ -142,8 +142,8 @@ class CharacterBlocksDataModule(SymbolDataModule):
             tokens = len(dataset.columns["ids"])
             if not tokens:
                 raise ValueError(
-                    f"no line of '{self.corpus}' begins in the {split} split's part of it, and only there is it cut: "
-                    f"break its lines, or change data.init_args.val_fraction and test_fraction"
+                    f"no word of '{self.corpus}' begins in the {split} split's part of it, and only there is it cut: "
+                    f"put spaces or line ends into it, or change data.init_args.val_fraction and test_fraction"
                 )
             if not len(dataset):
                 raise ValueError(

@@ -32,6 +32,15 @@ def test_stretches_of_a_file_are_the_file(file, part_bytes):
     assert len({str(stretch.key) for stretch in stretches}) == 3
 
 
+def test_words_longer_than_what_is_read_at_once_stay_whole(tmp_path):
+    path, content = tmp_path / "words.txt", f"{'a' * 5000} {'b' * 9000} c"
+    path.write_text(content)
+
+    pieces = list(Stretch(path, 0, len(content), part_bytes=100))
+
+    assert pieces == [f"{'a' * 5000} ", f"{'b' * 9000} ", "c"]
+
+
 @pytest.mark.parametrize("part_bytes", [4, 1000])
 def test_a_byte_that_is_not_utf8_is_placed_in_the_whole_file(tmp_path, part_bytes):
     path = tmp_path / "latin.txt"

@@ -86,11 +86,22 @@ def test_a_split_that_fills_no_stretch_is_refused(play):
         blocks_of(play, length=400).num_values  # noqa: B018
 
 
-def test_a_text_of_one_line_cannot_be_divided(tmp_path):
-    (tmp_path / "line.txt").write_text("one line of a text that goes on and on " * 20)
+def test_a_text_of_one_line_is_divided_between_words(tmp_path):
+    text = "one line of a text that goes on and on " * 200
+    (tmp_path / "line.txt").write_text(text)
 
-    with pytest.raises(ValueError, match=r"no line of 'line\.txt' begins in the val split's part.*break its lines"):
-        blocks_of(tmp_path / "line.txt").num_values  # noqa: B018
+    data = blocks_of(tmp_path / "line.txt", length=1)
+
+    splits = [data.symbols.tokenizer.decode(data.dataset(split).columns["ids"]) for split in ("train", "val", "test")]
+    assert "".join(splits) == text
+    assert all(split.endswith(" ") for split in splits)
+
+
+def test_a_text_of_one_word_cannot_be_divided(tmp_path):
+    (tmp_path / "word.txt").write_text("abc" * 200)
+
+    with pytest.raises(ValueError, match=r"no word of 'word\.txt' begins in the val split's part.*spaces or line ends"):
+        blocks_of(tmp_path / "word.txt").num_values  # noqa: B018
 
 
 @pytest.mark.parametrize(("setting", "value"), [("length", 0), ("val_fraction", 0.0), ("test_fraction", 0.9)])
