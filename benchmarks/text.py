@@ -169,7 +169,7 @@ def main() -> None:
     vae.learn(data.symbols)
     evaluation = {
         "importance-weighted bound, K = 100, 500 sentences": partial(weigh, vae, data, 500, 100),
-        "1,000 samples": partial(vae.sample, 1000, batch_size=1000),
+        "1,000 samples": partial(vae.sample, 1000),
     }
     rows = []
     for name, work in evaluation.items():
