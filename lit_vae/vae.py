@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.utilities import GradClipAlgorithmType
 from lightning.pytorch.utilities.types import LRSchedulerTypeUnion, OptimizerLRScheduler
@@ -24,9 +26,11 @@ from lit_vae.latents import Latent
 from lit_vae.metrics import Likelihood
 from lit_vae.model import LatentVariableModel, refuse_other
 from lit_vae.noise import IndexedNoise, Noise, StreamNoise, stream_seed
+from lit_vae.notices import notice
 from lit_vae.objectives import Objective, Terms
 from lit_vae.regularizers import Pass, Regularizer, penalties
 from lit_vae.symbols import restore
+from lit_vae.whole_step import WholeStep
 
 
 class LitVAE(LatentVariableModel):
@@ -63,6 +67,7 @@ class LitVAE(LatentVariableModel):
         self.importance_samples = 0
         """How many samples a test's importance-weighted bound has; 0 for none."""
         self._seed = 0
+        self._whole_step = WholeStep()
         self.update_left_out = False
         self.steps_uncounted = 0
         """Optimizer steps that the objective's schedules pass over."""
@@ -103,8 +108,23 @@ class LitVAE(LatentVariableModel):
         """Key the noise of training by the seed of the run."""
         self._seed = torch.initial_seed()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss, []."""
+    def on_train_start(self) -> None:
+        """Say what of the model sees each accumulated batch by itself."""
+        self._whole_step.begin()
+        accumulated = self.trainer.accumulate_grad_batches
+        alone = {type(part).__name__ for part in self.modules() if getattr(part, "couples_examples", False)}
+        if accumulated > 1 and alone:
+            notice(
+                f"trainer.accumulate_grad_batches is {accumulated}: {', '.join(sorted(alone))} looks at the mean of a "
+                f"batch, and sees each accumulated batch by itself; everything else is as in one batch of all"
+            )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """The batch's share of the step's ``loss``; its own ``nats``, summed, and ``symbols``, all [].
+
+        The loss of an optimizer step is the nats of all its batches, those of other processes and those accumulated,
+        over all their symbols (or examples).
+        """
         key = (self._seed, self.global_rank, self.global_step, batch_idx)
         torch.manual_seed(stream_seed(*key))  # dropout alone uses the global generator: now it resumes, too
         noise = StreamNoise(*key, device=self.device)
@@ -113,14 +133,14 @@ class LitVAE(LatentVariableModel):
         step = self.objective_step - since
         terms = (objective or self.objective)(distribution.log_prob(batch.x), latents, batch.counts, step)
         added = penalties(self.regularizers, self, Pass(batch, distribution, latents, terms, noise, self.global_step))
-        loss = terms.loss_with(torch.stack(list(added.values())).sum()) if added else terms.loss
+        nats = terms.nats + len(batch) * sum(added.values(), terms.loss.new_zeros(()))
         nelbo, examples = terms.nelbo.detach().sum(), torch.tensor(len(batch))
         units = {name: unit.sum() for name, unit in batch.units.items()}
         rate = self.head.report(nelbo, examples, batch.counts.sum(), units)[self.head.rate_name]
         self.log(f"train/{self.head.rate_name}", rate, prog_bar=True, batch_size=len(batch))
         self.log_dict(
             {
-                "train/loss": loss.detach(),
+                "train/loss": nats.detach() / terms.divisor,
                 "train/kl_weight": terms.kl_weight,
                 "train/nelbo": nelbo / len(batch),
                 "train/rate": terms.rate.detach().mean(),
@@ -129,7 +149,24 @@ class LitVAE(LatentVariableModel):
             },
             batch_size=len(batch),
         )
-        return loss
+        loss = self._whole_step.loss(nats, terms.divisor, self.trainer.accumulate_grad_batches)
+        return {"loss": loss, "nats": nats.detach(), "symbols": batch.counts.sum()}
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Step with the gradient of the whole step, which the last of its batches completes."""
+
+        def complete() -> Any:
+            loss = optimizer_closure() if optimizer_closure is not None else None
+            self._whole_step.finish(self.parameters())
+            return loss
+
+        super().optimizer_step(epoch, batch_idx, optimizer, complete)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Latent]]:
         """Take in one batch of the validation split; callbacks are handed its ``latents``."""

@@ -218,7 +218,7 @@ def test_ranks_steps_and_batches_draw_different_noise(monkeypatch, make_trainer)
 
     def loss(number, **changes):
         place.update({"global_rank": 0, "global_step": 50} | changes)
-        return vae.training_step(batch, number).item()
+        return vae.training_step(batch, number)["loss"].item()
 
     losses = [loss(0), loss(1), loss(0, global_rank=1), loss(0, global_step=51), loss(1, global_rank=1)]
 

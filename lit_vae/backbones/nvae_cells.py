@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, silu
 
+from lit_vae.backbones.batch_norm import BatchNorm2d
 from lit_vae.distributions import at_least_float32
 
 RESIDUAL = 0.1
@@ -154,9 +155,9 @@ class Enlarge(nn.Module):
         return interpolate(self.change(x), scale_factor=2, mode="bilinear", align_corners=True)
 
 
-def batch_norm(width: int) -> nn.BatchNorm2d:
+def batch_norm(width: int) -> BatchNorm2d:
     """Batch normalisation: the batch's statistics in training, a slow average of them in evaluation and sampling."""
-    return nn.BatchNorm2d(width, momentum=0.05)
+    return BatchNorm2d(width, momentum=0.05)
 
 
 def encoder_cell(inputs: int, change: Change, gated: bool) -> Cell:

@@ -82,9 +82,7 @@ class AggressiveEncoder(Callback):
         self._encoder_steps += 1
         self._passed_over += 1
         pl_module.steps_uncounted = self._passed_over
-        loss, symbols = outputs["loss"].detach(), batch.counts.sum()
-        per = getattr(pl_module.objective, "per", "example")
-        seen = torch.stack([loss * (symbols if per == "symbol" else len(batch)), symbols.to(loss)])
+        seen = torch.stack([outputs["nats"], outputs["symbols"].to(outputs["nats"])])
         nats, count = trainer.strategy.reduce(seen, reduce_op="sum").tolist()
         self._nats, self._symbols = self._nats + nats, self._symbols + count
         if self._encoder_steps % self.window == 0:

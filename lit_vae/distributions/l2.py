@@ -13,6 +13,7 @@ from lit_vae.distributions.mixture import DiscretizedMixture
 from lit_vae.distributions.mixture_layout import MixtureLayout
 from lit_vae.distributions.precision import at_least_float32
 from lit_vae.noise import Noise
+from lit_vae.processes import summed
 
 
 class L2Pixels(SymbolDistribution):
@@ -24,7 +25,7 @@ class L2Pixels(SymbolDistribution):
         log_scale: Log of the standard deviation on that scale, [].
         mask: Observed symbols, [B, C, H, W], bool; None for all.
         refit: Where given, :meth:`log_prob` takes its log-scale, [], from the mean squared error, [], of the symbols it
-            scores instead.
+            scores instead, in all processes that train together.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class L2Pixels(SymbolDistribution):
             return self._normal.log_prob(value)
         errors = (self.grid.scaled(value).to(self._means.dtype) - self._means.movedim(-1, 1)).square()
         observed = torch.ones_like(errors) if self.mask is None else self.mask.to(errors.dtype)
-        return self._with(self._refit((errors * observed).sum() / observed.sum().clamp(min=1.0))).log_prob(value)
+        total, count = summed(torch.stack([(errors * observed).sum(), observed.sum()]))
+        return self._with(self._refit(total / count.clamp(min=1.0))).log_prob(value)
 
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:
         return self._normal.draw(decoding, noise)

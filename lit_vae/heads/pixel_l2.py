@@ -29,7 +29,8 @@ class L2PixelHead(PixelHead):
         num_values: Linked to the data: grey levels of each channel.
         shape: Linked to the data: (C, H, W).
         sigma: The standard deviation: a number of grey levels; ``learned``, one shared by all symbols; or ``optimal``,
-            the root mean squared error of each process's batch in training and its running value in evaluation.
+            the root mean squared error of the batch in training (of all processes; of each batch by itself where
+            several are accumulated) and its running value in evaluation.
         kernel_size: Of the output convolution; odd.
 
     Raises:
@@ -74,6 +75,11 @@ class L2PixelHead(PixelHead):
             self.register_buffer("batches", torch.tensor(0))
         else:
             self._fixed_log_scale = math.log(sigma * 2 / (num_values - 1))
+
+    @property
+    def couples_examples(self) -> bool:
+        """Whether what one example costs depends on the others of its batch."""
+        return self.sigma == "optimal"
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> L2Pixels:
         means = self.project(features)

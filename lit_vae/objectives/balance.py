@@ -9,12 +9,24 @@ import torch
 from torch import Tensor, nn
 
 from lit_vae.latents import Layer
+from lit_vae.processes import mean_of_batch
 
 KEY = "model.objective.init_args.balance.init_args"
 
 
 class KLBalance(nn.Module, ABC):
-    """A weight for the KL of each layer, 1 in the mean: a layer that has more of the KL is pressed harder."""
+    """A weight for the KL of each layer, 1 in the mean: a layer that has more of the KL is pressed harder.
+
+    It goes by the mean of the batch: in training that of all processes, and of each batch by itself where several are
+    accumulated.
+    """
+
+    couples_examples = True
+    """What one example costs depends on the others of its batch."""
+
+    def batch_mean(self, kls: Tensor) -> Tensor:
+        """The mean over the examples, [layers], of KLs [layers, B]."""
+        return mean_of_batch(kls) if self.training else kls.mean(1)
 
     @abstractmethod
     def forward(self, kls: Tensor, layers: Sequence[Layer], weight: Tensor, step: int) -> Tensor:
@@ -52,7 +64,7 @@ class GammaBalance(KLBalance):
         if step > self.steps:
             return kls.new_ones(len(kls))
         sizes = kls.new_tensor([math.prod(layer.shape) for layer in layers])
-        return with_mean_one(kls.mean(1).abs() / sizes)
+        return with_mean_one(self.batch_mean(kls).abs() / sizes)
 
 
 class SquareBalance(KLBalance):
@@ -68,7 +80,7 @@ class SquareBalance(KLBalance):
         positions = [math.prod(layer.shape[:-1]) for layer in layers]
         alike = Counter(positions)
         expected = kls.new_tensor([count / alike[count] for count in positions])
-        balanced = with_mean_one((kls.abs().mean(1) + 0.01) / expected)
+        balanced = with_mean_one((self.batch_mean(kls.abs()) + 0.01) / expected)
         return torch.where(weight < 1, balanced, torch.ones_like(balanced))
 
 

@@ -19,7 +19,8 @@ class Terms:
         kls: KL of each latent layer, top first, [layers, B], nats.
         kl_weight: What multiplies the KL in the loss at this step, [].
         total: What the loss divides a sum over the batch by: the number of its symbols, or of its examples, which None
-            stands for.
+            stands for. Training divides by that of the whole optimizer step: of all batches that are accumulated for
+            it, in all processes.
     """
 
     loss: Tensor
@@ -38,14 +39,16 @@ class Terms:
         """The true bound, whatever softened the loss, [B], nats."""
         return self.distortion + self.rate
 
-    def loss_with(self, nats: Tensor) -> Tensor:
-        """The loss with something more to minimise, [].
+    @property
+    def divisor(self) -> Tensor:
+        """What the loss divides a sum over the batch by, []."""
+        total = len(self.distortion) if self.total is None else self.total
+        return torch.as_tensor(total, dtype=self.loss.dtype, device=self.loss.device)
 
-        Args:
-            nats: What is added, nats per example, [].
-        """
-        examples = len(self.distortion)
-        return self.loss + nats * (examples / (examples if self.total is None else self.total))
+    @property
+    def nats(self) -> Tensor:
+        """What is minimised, summed over the batch: the loss before it is divided, []."""
+        return self.loss * self.divisor
 
 
 def stack_kls(log_prob: Tensor, latents: list[Latent]) -> Tensor:

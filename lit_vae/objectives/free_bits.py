@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_vae.latents import Latent
+from lit_vae.processes import summed
 
 KEY = "model.objective.init_args.free_bits.init_args"
 
@@ -20,8 +21,8 @@ class FreeBits(nn.Module):
         group: What the floor is under: ``total``, all layers; ``layer``; ``channel``, each number of a position, summed
             over the positions of its layer; ``dimension``, each number of each position. With one latent vector
             ``total`` is ``layer``, and ``channel`` is ``dimension``.
-        of: What is held against the floor: the mean of the ``batch`` (of the one at hand: the process's, before any
-            accumulation) or each ``example``.
+        of: What is held against the floor: the mean of the ``batch`` (in training of all processes; of each batch by
+            itself where several are accumulated) or each ``example``.
 
     Raises:
         ValueError: If ``nats`` is negative, or there is no such ``group`` or ``of``.
@@ -47,6 +48,11 @@ class FreeBits(nn.Module):
         self.nats = nats
         self.group = group
         self.of = of
+
+    @property
+    def couples_examples(self) -> bool:
+        """Whether what one example costs depends on the others of its batch."""
+        return self.of == "batch" and self.nats > 0
 
     def forward(self, latents: list[Latent], kls: Tensor) -> Tensor:
         """Softened KL of each layer, [layers, B], nats; its mean over the batch is that of the formula.
@@ -82,7 +88,10 @@ class FreeBits(nn.Module):
             counted: Which of them there are, 1 or 0, broadcastable to ``kl``.
         """
         over = kl.detach() - self.nats
-        return over > 0 if self.of == "example" else (over * counted).sum(0) > 0
+        if self.of == "example":
+            return over > 0
+        over = (over * counted).sum(0)
+        return (summed(over) if self.training else over) > 0
 
 
 def present(latent: Latent) -> Tensor | float:

@@ -1,9 +1,10 @@
 """The weight of the KL as a controller sets it, so that the KL comes to a target."""
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 
 from lit_vae.objectives.schedules import KEY, KLSchedule
+from lit_vae.processes import summed
 
 
 class TargetKL(KLSchedule):
@@ -12,8 +13,8 @@ class TargetKL(KLSchedule):
     With e = nats - KL, of the batch mean at the optimizer step before:
     weight = clip(least + proportional / (1 + exp(e)) - integral * sum of e, least, most)
 
-    It moves once per optimizer step, by the mean over all batches that were accumulated for the step before and over
-    all processes, so that they agree; in ``eval()`` it stays. Its state is in buffers, which a checkpoint keeps.
+    It moves once per optimizer step, by the mean over all examples of the step before, those of all processes and of
+    all batches that were accumulated; in ``eval()`` it stays. Its state is in buffers, which a checkpoint keeps.
     The first step has the weight ``least``.
 
     Args:
@@ -35,7 +36,7 @@ class TargetKL(KLSchedule):
     weight: Tensor
     integrated: Tensor
     total: Tensor
-    batches: Tensor
+    examples: Tensor
     observed_step: Tensor
 
     def __init__(
@@ -60,7 +61,7 @@ class TargetKL(KLSchedule):
         self.register_buffer("weight", torch.tensor(least))
         self.register_buffer("integrated", torch.tensor(0.0))
         self.register_buffer("total", torch.tensor(0.0))
-        self.register_buffer("batches", torch.tensor(0.0))
+        self.register_buffer("examples", torch.tensor(0.0))
         self.register_buffer("observed_step", torch.tensor(-1))
 
     def forward(self, step: int, rate: Tensor) -> Tensor:
@@ -72,15 +73,15 @@ class TargetKL(KLSchedule):
     def _observe(self, step: int, rate: Tensor) -> None:
         # No branch on a tensor's value: that would make the host wait for the device at each step.
         begins = self.observed_step != step
-        error = self.nats - self.total / self.batches.clamp(min=1)
+        error = self.nats - self.total / self.examples.clamp(min=1)
         weight, integrated = self._control(error)
-        due = begins & (self.batches > 0)
+        due = begins & (self.examples > 0)
         self.weight.copy_(torch.where(due, weight, self.weight))
         self.integrated.copy_(torch.where(due, integrated, self.integrated))
 
-        seen = mean_over_processes(rate.mean()).to(self.total.dtype)
-        self.total.copy_(torch.where(begins, seen, self.total + seen))
-        self.batches.copy_(torch.where(begins, 1.0, self.batches + 1))
+        nats, examples = summed(torch.stack([rate.sum(), rate.new_tensor(float(len(rate)))])).to(self.total.dtype)
+        self.total.copy_(torch.where(begins, nats, self.total + nats))
+        self.examples.copy_(torch.where(begins, examples, self.examples + examples))
         self.observed_step.fill_(step)
 
     def _control(self, error: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,12 +90,3 @@ class TargetKL(KLSchedule):
         integrated = self.integrated - self.integral * error
         weight = (gain + integrated).clamp(self.least, self.most)
         return weight, weight - gain
-
-
-def mean_over_processes(value: Tensor) -> Tensor:
-    """The mean of a number, [], over the processes that train together."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return value
-    value = value.clone()
-    distributed.all_reduce(value)
-    return value / distributed.get_world_size()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lit_vae.latents import Latent
+from lit_vae.processes import gathered
 from lit_vae.regularizers.base import Pass, Regularizer
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class MMD(Regularizer):
     with ``kl_weight`` 0 it is a Wasserstein autoencoder's. The squared discrepancy is estimated without bias, so that
     it may be negative; it is 0 for a batch of one. z is taken relative to its prior, (z - mean) / scale, which should
     be a standard normal where the prior depends on the layers above, too. Positions that an example does not have are
-    drawn from the prior.
+    drawn from the prior. The batch is that of all processes that train together; under gradient accumulation, each by
+    itself.
 
     Args:
         weight: Multiplies the term, which is no nat by itself.
@@ -40,6 +42,9 @@ class MMD(Regularizer):
         Zhao et al., 2017, InfoVAE, https://arxiv.org/abs/1706.02262; kernels and estimate: Tolstikhin et al., 2018,
         https://arxiv.org/abs/1711.01558.
     """
+
+    couples_examples = True
+    """What one example costs depends on the others of its batch."""
 
     def __init__(
         self,
@@ -65,7 +70,8 @@ class MMD(Regularizer):
         with torch.autocast(total.device.type, enabled=False):
             for latent in latents:
                 drawn, given = (seen.noise.normal(latent.z.shape).to(latent.z) for _ in range(2))
-                total = total + discrepancy(relative(latent, given), drawn.flatten(1), KERNELS[self.kernel])
+                z, drawn = gathered(relative(latent, given)), gathered(drawn.flatten(1))
+                total = total + discrepancy(z, drawn, KERNELS[self.kernel])
         return {"mmd": self.weight * total}
 
 

@@ -56,13 +56,13 @@ def test_it_moves_once_per_optimizer_step_by_the_mean_of_what_was_accumulated():
 
 
 def test_processes_move_it_together_by_the_mean_of_what_they_see(monkeypatch):
-    """The other process always sees 12 nats where this one sees 4."""
+    """The other process always sees two examples of 12 nats where this one sees two of 4."""
     together, alone = TargetKL(5.0, integral=0.1), TargetKL(5.0, integral=0.1)
     expected = run(alone, [8.0, 8.0, 8.0])
 
     monkeypatch.setattr(distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(distributed, "get_world_size", lambda: 2)
-    monkeypatch.setattr(distributed, "all_reduce", lambda value: value.add_(12.0))
+    monkeypatch.setattr(distributed, "all_reduce", lambda value: value.add_(torch.tensor([24.0, 2.0])))
 
     assert run(together, [4.0, 4.0, 4.0]) == pytest.approx(expected)
     assert expected[-1] > 0

@@ -1,0 +1,68 @@
+"""What processes that train together add up, so that a batch which is shared out counts as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+
+def together() -> bool:
+    """Whether there are several processes that train together."""
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+def summed(value: Tensor) -> Tensor:
+    """Sum over the processes that train together, of the same shape in each.
+
+    Differentiable: the gradient that reaches a process's value is the sum of what reaches the result in each of them.
+
+    Args:
+        value: Any shape, the same in every process.
+    """
+    return Sum.apply(value) if together() else value
+
+
+def mean_of_batch(values: Tensor) -> Tensor:
+    """The mean over the examples of the batch, of all processes that train together, [*].
+
+    Args:
+        values: Of the examples of this process, [*, B]; their number may differ between processes.
+    """
+    count = values.new_tensor([values.shape[-1]])
+    totals = summed(torch.cat([values.sum(-1).flatten(), count]))
+    return (totals[:-1] / totals[-1]).view(values.shape[:-1])
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """The rows of all processes that train together, [N, *], those of the first process first.
+
+    Differentiable, as :func:`summed` is.
+
+    Args:
+        rows: Of this process, [B, *]; their number may differ between processes.
+    """
+    if not together():
+        return rows
+    rank, counts = distributed.get_rank(), torch.zeros(distributed.get_world_size(), dtype=torch.int64)
+    counts = counts.to(rows.device)
+    counts[rank] = len(rows)
+    starts = summed(counts).cumsum(0).tolist()
+    before = starts[rank] - len(rows)
+    after = starts[-1] - starts[rank]
+    return summed(torch.cat([rows.new_zeros(before, *rows.shape[1:]), rows, rows.new_zeros(after, *rows.shape[1:])]))
+
+
+class Sum(torch.autograd.Function):
+    """An all-reduce that gradients pass through."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ARG004 - torch hands it over
+        total = value.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
+        return summed(gradient)
