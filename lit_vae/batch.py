@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from lit_vae.integers import refuse_other_than_integers
+
 
 @dataclass
 class Batch:
@@ -21,12 +23,34 @@ class Batch:
         index: Each example's number in its split, [B], int64: seeds the noise of an evaluation, and tells apart the
             examples that a distributed sampler repeats.
         units: Other denominators of a likelihood, each [B]: characters, bytes, words.
+
+    Raises:
+        ValueError: If a tensor is of another type or shape. Whether symbols are in range is the head's to know.
     """
 
     x: Tensor
     mask: Tensor | None
     index: Tensor
     units: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        refuse_other_than_integers(self.x, "Batch.x")
+        if self.mask is not None and (self.mask.dtype != torch.bool or self.mask.shape != self.x.shape):
+            raise ValueError(
+                f"Batch.mask is True where a symbol of x is observed, a torch.bool of shape {list(self.x.shape)}; "
+                f"got {self.mask.dtype} of shape {list(self.mask.shape)}"
+            )
+        if self.index.dtype != torch.int64 or self.index.shape != self.x.shape[:1]:
+            raise ValueError(
+                f"Batch.index is the number of each example in its split, a torch.int64 of shape "
+                f"{list(self.x.shape[:1])}; got {self.index.dtype} of shape {list(self.index.shape)}"
+            )
+        for name, unit in self.units.items():
+            if unit.shape != self.x.shape[:1]:
+                raise ValueError(
+                    f"Batch.units['{name}'] counts the units of each example, shape {list(self.x.shape[:1])}; "
+                    f"got shape {list(unit.shape)}"
+                )
 
     def __len__(self) -> int:
         """Number of examples, B."""

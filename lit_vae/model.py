@@ -35,6 +35,8 @@ from lit_vae.symbols import Symbols
 
 POSITIONS_AT_ONCE = 1 << 14
 """Small examples are drawn together up to so many positions: a step of a text costs little more for many texts."""
+LOOKED_AT = 8
+"""Batches of a training on a GPU whose symbols are looked at."""
 
 
 class LatentVariableModel(LightningModule):
@@ -58,6 +60,7 @@ class LatentVariableModel(LightningModule):
         self.backbone = backbone
         self.head = head
         self._symbols: Symbols | None = None
+        self._looked_at = 0
 
     @property
     def symbols(self) -> Symbols:
@@ -92,11 +95,21 @@ class LatentVariableModel(LightningModule):
             batch: What is encoded.
             draw: Chooses z at each layer.
             noise: Where its randomness comes from.
+
+        Raises:
+            ValueError: If the batch is of other data than the head is for. In training on a GPU only the first batches
+                are looked at symbol by symbol, since that waits for the device.
         """
+        self.head.check(batch, values=self._looks_at(batch.x.device))
         features = self.head.embed(batch)
         mask = self.head.position_mask(batch.mask)
         context = self.backbone.bottom_up(features, mask)
         return self._decode(context, features.shape[:-1], draw, noise, mask, batch.mask)
+
+    def _looks_at(self, device: torch.device) -> bool:
+        """Whether the next batch's symbols are looked at: in training on a GPU, which has to wait, only at first."""
+        self._looked_at += 1
+        return not self.training or device.type == "cpu" or self._looked_at <= LOOKED_AT
 
     def generate(self, shape: Sequence[int], draw: Draw, noise: Noise) -> tuple[SymbolDistribution, list[Latent]]:
         """p(x | z) and the latent layers with nothing encoded.

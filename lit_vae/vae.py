@@ -195,7 +195,10 @@ class LitVAE(LatentVariableModel):
         self.log_dict({f"{split}/{name}": value for name, value in found.items()})
 
     def summary(self, likelihood: Likelihood) -> dict[str, Tensor]:
-        """The bound of a split, per example and in the units of the field, [] each; empties what it was kept in."""
+        """The bound of a split, per example and in the units of the field, and how many ``examples`` it is of, [] each.
+
+        Empties what it was kept in.
+        """
         totals = likelihood.compute()
         likelihood.reset()
         examples = totals["examples"]
@@ -206,6 +209,7 @@ class LitVAE(LatentVariableModel):
             if name in ("nelbo", "rate", "distortion") or name.startswith("kl/")
         }
         found = per_example | self.head.report(totals["nelbo"], examples, totals["symbols"], units)
+        found["examples"] = examples
         if "importance_weighted" in totals:
             weighted = self.head.report(totals["importance_weighted"], examples, totals["symbols"], units)
             found |= {f"iw/{name}": value for name, value in weighted.items()}

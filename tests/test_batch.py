@@ -1,5 +1,7 @@
 """What a batch promises."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -55,3 +57,21 @@ def test_another_device_takes_every_tensor(texts, pictures):
 
     assert {t.device.type for t in (there.x, there.mask, there.index, there.units["byte"])} == {"meta"}
     assert pictures.to("meta").mask is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": torch.rand(3, 3)}, r"Batch.x holds integer symbols, got torch.float32: quantise it.*torch.uint8"),
+        ({"x": torch.rand(3, 3).half()}, r"got torch.float16"),
+        ({"x": torch.ones(3, 3, dtype=torch.bool)}, r"got torch.bool: make it x.to\(torch.uint8\)"),
+        ({"mask": torch.ones(3, 3)}, r"torch.bool of shape \[3, 3\]; got torch.float32"),
+        ({"mask": torch.ones(3, 2, dtype=torch.bool)}, r"Batch.mask is True where.*; got torch.bool of shape \[3, 2\]"),
+        ({"index": torch.arange(2)}, r"Batch.index is the number of each example.*shape \[3\]; got .*\[2\]"),
+        ({"index": torch.arange(3.0)}, r"torch.int64 of shape \[3\]; got torch.float32"),
+        ({"units": {"byte": torch.tensor(3)}}, r"Batch.units\['byte'\].*shape \[3\]; got shape \[\]"),
+    ],
+)
+def test_what_is_no_batch_of_symbols_is_refused_with_what_to_do(texts, change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(texts, **change)

@@ -90,6 +90,36 @@ def test_parts_of_different_width_are_refused_with_what_to_change():
         LitVAE(**wide)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x * 60, r"what LogisticPixelHead reads holds symbols 0 to 4, got 0 to 240: quantise the data"),
+        (lambda x: x.int() - 1, r"holds symbols 0 to 4, got -1 to 3"),
+        (lambda x: x[:, :, :2], r"made for examples of shape \[1, 4, 4\].* got a batch of shape \[22, 1, 2, 4\]"),
+        (lambda x: x.expand(-1, 3, -1, -1), r"shape \[1, 4, 4\].* got a batch of shape \[22, 3, 4, 4\]"),
+        (lambda x: x[:, 0], r"shape \[1, 4, 4\].* got a batch of shape \[22, 4, 4\]"),
+    ],
+    ids=["other levels", "negative", "other size", "other channels", "no channels"],
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_other_symbols_than_the_head_is_for_are_refused_in_training_and_in_evaluation(change, message, training):
+    vae = squares_vae().train(training)
+    x = Squares().dataset("val").__getitems__(list(range(22))).x
+    batch = Batch(change(x), None, torch.arange(22))
+
+    with pytest.raises(ValueError, match=message):
+        vae.terms(batch, IndexedNoise(batch.index))
+
+
+def test_in_training_on_a_gpu_only_the_first_batches_are_waited_for():
+    def looks(device, training):
+        vae = squares_vae().train(training)
+        return [vae._looks_at(torch.device(device)) for _ in range(12)]
+
+    assert looks("cuda", training=True) == [True] * 8 + [False] * 4
+    assert all(looks("cuda", training=False) + looks("cpu", training=True) + looks("cpu", training=False))
+
+
 def test_layers_are_drawn_with_noise_of_their_own_in_order():
     vae = vae_of(
         SoftmaxPixelHead(width=4, num_values=3, shape=(4, 4, 8)),
@@ -148,6 +178,7 @@ def test_a_validation_is_the_bound_of_the_split_in_the_units_of_the_field(make_t
             "val/rate": terms.rate.mean().item(),
             "val/distortion": terms.distortion.mean().item(),
             "val/kl/z": terms.kls[0].mean().item(),
+            "val/examples": 22,
         },
         rel=1e-5,
     )

@@ -12,6 +12,7 @@ from lit_vae.distributions.base import SymbolDistribution
 from lit_vae.distributions.choice import choose, temper
 from lit_vae.distributions.grid import Grid, widest_float
 from lit_vae.distributions.precision import at_least_float32
+from lit_vae.integers import refuse_other_than_integers
 from lit_vae.noise import Noise
 
 
@@ -41,6 +42,7 @@ class FactorizedPixels(SymbolDistribution):
         """Log-mass of every grey level, [B, C, H, W, num_values], nats."""
 
     def log_prob(self, value: Tensor) -> Tensor:
+        refuse_other_than_integers(value, "a picture")
         return self._total(self.log_mass(value.long()))
 
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:

@@ -12,6 +12,7 @@ from lit_vae.distributions.grid import Grid
 from lit_vae.distributions.mixture import DiscretizedMixture
 from lit_vae.distributions.mixture_layout import MixtureLayout
 from lit_vae.distributions.precision import at_least_float32
+from lit_vae.integers import refuse_other_than_integers
 from lit_vae.noise import Noise
 from lit_vae.processes import summed
 
@@ -55,6 +56,7 @@ class L2Pixels(SymbolDistribution):
         return self.grid.nearest(self._means).movedim(-1, 1).to(self.grid.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
+        refuse_other_than_integers(value, "a picture")
         if self._refit is None:
             return self._normal.log_prob(value)
         errors = (self.grid.scaled(value).to(self._means.dtype) - self._means.movedim(-1, 1)).square()

@@ -17,6 +17,7 @@ from lit_vae.distributions.grid import Grid, widest_float
 from lit_vae.distributions.mixture_layout import MixtureLayout, coefficients_of
 from lit_vae.distributions.precision import at_least_float32
 from lit_vae.distributions.scales import ScaleLink
+from lit_vae.integers import refuse_other_than_integers
 from lit_vae.noise import Noise
 
 MOST_PIXELS = 2**16
@@ -95,6 +96,7 @@ class DiscretizedMixture(SymbolDistribution):
         return batch, height, width
 
     def log_prob(self, value: Tensor) -> Tensor:
+        refuse_other_than_integers(value, "a picture")
         floor = self._floor_of_plain_logistics
         if floor is not None and (self.mask is None or bool((self.mask == self.mask[:, :1]).all())):
             components, autoregressive = self.layout.components, self.layout.autoregressive

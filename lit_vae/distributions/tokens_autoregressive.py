@@ -8,6 +8,7 @@ from lit_vae.distributions.base import SymbolDistribution
 from lit_vae.distributions.token_scores import TokenScores, total_log_prob
 from lit_vae.distributions.tokens_causal import CausalNetwork
 from lit_vae.distributions.tokens_writing import search, write
+from lit_vae.integers import refuse_other_than_integers
 from lit_vae.noise import Noise
 
 
@@ -34,6 +35,7 @@ class AutoregressiveTokens(SymbolDistribution):
         self._mask = mask
 
     def log_prob(self, value: Tensor) -> Tensor:
+        refuse_other_than_integers(value, "a text")
         return total_log_prob(self._scores, self._network.forced(value), value, self._mask)
 
     def logits(self, value: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from lit_vae.distributions.base import SymbolDistribution
 from lit_vae.distributions.token_scores import TokenScores, total_log_prob
 from lit_vae.distributions.tokens_causal import IndependentPositions
 from lit_vae.distributions.tokens_writing import write
+from lit_vae.integers import refuse_other_than_integers
 from lit_vae.noise import Noise
 
 
@@ -27,6 +28,7 @@ class FactorizedTokens(SymbolDistribution):
         self._mask = mask
 
     def log_prob(self, value: Tensor) -> Tensor:
+        refuse_other_than_integers(value, "a text")
         return total_log_prob(self._scores, self._features, value, self._mask)
 
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from lit_vae.batch import Batch
 from lit_vae.decoding import Decoding
 from lit_vae.distributions import SymbolDistribution
+from lit_vae.integers import refuse_outside
 from lit_vae.noise import Noise
 
 
@@ -43,6 +44,28 @@ class DecoderHead(nn.Module, ABC):
         self.width = width
         self.num_values = num_values
         self.shape = tuple(shape)
+
+    def check(self, batch: Batch, values: bool = True) -> None:
+        """Refuse a batch of other data than the head is for.
+
+        Args:
+            batch: What is encoded or scored.
+            values: Whether the symbols are looked at, too, for which a GPU has to be waited for.
+
+        Raises:
+            ValueError: If examples have another shape, or hold symbols outside [0, num_values).
+        """
+        sizes = batch.x.shape[1:]
+        same = len(sizes) == len(self.shape)
+        if not same or any(own not in (None, size) for own, size in zip(self.shape, sizes, strict=True)):
+            raise ValueError(
+                f"{type(self).__name__} was made for examples of shape {list(self.shape)} (null for any length), got a "
+                f"batch of shape {list(batch.x.shape)}: change data, or the shape that model.head is made for"
+            )
+        if values:
+            refuse_outside(batch.x, self.num_values, f"what {type(self).__name__} reads")
+            if len(batch) and int(batch.index.min()) < 0:
+                raise ValueError(f"Batch.index must be >= 0, got {int(batch.index.min())}")
 
     @abstractmethod
     def embed(self, batch: Batch) -> Tensor:

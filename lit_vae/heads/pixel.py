@@ -77,16 +77,7 @@ class PixelHead(DecoderHead):
         self.output.bias.zero_()
 
     def embed(self, batch: Batch) -> Tensor:
-        """Grey levels scaled to [-1, 1], zero where nothing is observed, [B, H, W, C].
-
-        Raises:
-            ValueError: If the pictures have another number of channels.
-        """
-        if batch.x.dim() != 4 or batch.x.shape[1] != self.channels:
-            raise ValueError(
-                f"{type(self).__name__} reads [B, {self.channels}, H, W], got {list(batch.x.shape)}: change data (a "
-                f"folder's data.init_args.mode is grey or rgb), or the shape that model.head is made for"
-            )
+        """Grey levels scaled to [-1, 1], zero where nothing is observed, [B, H, W, C]."""
         scaled = batch.x.to(self.output.weight.dtype) * (2.0 / (self.num_values - 1)) - 1.0
         if batch.mask is not None:
             scaled = scaled.masked_fill(~batch.mask, 0.0)

@@ -57,6 +57,34 @@ def test_every_head_of_the_package_is_registered():
     assert {type(case.build()) for case in HEADS.values()} == concrete
 
 
+def batch_of(case, x):
+    return Batch(x, None, torch.arange(len(x)))
+
+
+def test_symbols_outside_the_alphabet_are_refused(case, head):
+    x = case.alphabet()[:3].to(torch.int64)
+
+    for wrong in (case.num_values, -1, 255):
+        x[1].flatten()[-1] = wrong
+        with pytest.raises(ValueError, match=rf"symbols 0 to {case.num_values - 1}, got .*{wrong}"):
+            head.check(batch_of(case, x))
+
+
+def test_examples_of_another_shape_are_refused(case, head):
+    x = case.alphabet()[:3]
+
+    for other in (x.unsqueeze(1), x[:, :0] if None not in case.shape else x.unsqueeze(-1)):
+        with pytest.raises(ValueError, match=r"was made for examples of shape .* got a batch of shape"):
+            head.check(batch_of(case, other))
+
+
+def test_floats_are_refused_where_they_would_be_rounded(case, head):
+    x = case.alphabet()[:3]
+
+    with pytest.raises(ValueError, match=r"holds integer symbols, got torch.float32"):
+        head(features_of(head, positions_of(case), 3)).log_prob(x.float())
+
+
 def test_the_linked_arguments_are_arguments_by_name(head):
     assert {"width", "num_values", "shape"} <= inspect.signature(type(head)).parameters.keys()
     assert head.width == WIDTH

@@ -129,12 +129,6 @@ def test_builds_and_runs_on_the_meta_device():
     assert log_prob.shape == (2,)
 
 
-@pytest.mark.parametrize("shape", [(2, 1, 2, 4), (3, 2, 4)])
-def test_pictures_of_another_number_of_channels_are_refused(shape):
-    with pytest.raises(ValueError, match=r"LogisticPixelHead reads \[B, 3, H, W\], got .*data.init_args.mode"):
-        LogisticPixelHead(5, 256, SHAPE).embed(Batch(torch.zeros(shape, dtype=torch.uint8), None, torch.arange(2)))
-
-
 @pytest.mark.parametrize(
     ("build", "message"),
     [
