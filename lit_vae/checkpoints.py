@@ -10,6 +10,8 @@ import torch
 FORMAT_KEY = "lit_vae_format"
 FORMAT = 1
 """Raised when an older checkpoint can no longer be read."""
+DATA_KEY = "data"
+"""Which data the model was trained on; None where no data module said so."""
 TRAINED_KEY = "trained_weights"
 """Beside averaged weights, which an evaluation reads as the model's: the weights that they are averages of."""
 AVERAGES_KEY = "averages"

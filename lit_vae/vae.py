@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
@@ -31,6 +31,9 @@ from lit_vae.objectives import Objective, Terms
 from lit_vae.regularizers import Pass, Regularizer, penalties
 from lit_vae.symbols import restore
 from lit_vae.whole_step import WholeStep
+
+if TYPE_CHECKING:
+    from lit_vae.data.identity import Identity
 
 
 class LitVAE(LatentVariableModel):
@@ -68,6 +71,7 @@ class LitVAE(LatentVariableModel):
         """How many samples a test's importance-weighted bound has; 0 for none."""
         self._seed = 0
         self._whole_step = WholeStep()
+        self._trained_on: Identity | None = None
         self.update_left_out = False
         self.steps_uncounted = 0
         """Optimizer steps that the objective's schedules pass over."""
@@ -99,10 +103,13 @@ class LitVAE(LatentVariableModel):
     # ---- training and evaluation ----
 
     def setup(self, stage: str) -> None:
-        """Learn from the trainer's data module what the symbols stand for."""
-        symbols = getattr(getattr(self.trainer, "datamodule", None), "symbols", None)
+        """Learn from the trainer's data module what the symbols stand for, and which data it is."""
+        datamodule = getattr(self.trainer, "datamodule", None)
+        symbols = getattr(datamodule, "symbols", None)
         if symbols is not None:
             self.learn(symbols)
+        if stage == "fit":
+            self._trained_on = getattr(datamodule, "identity", None)
 
     def on_fit_start(self) -> None:
         """Key the noise of training by the seed of the run."""
@@ -247,8 +254,9 @@ class LitVAE(LatentVariableModel):
     # ---- checkpoints ----
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what the symbols stand for, so that the data may be gone, and the format."""
+        """Add what the symbols stand for, so that the data may be gone, which data it was, and the format."""
         checkpoint[checkpoints.FORMAT_KEY] = checkpoints.FORMAT
+        checkpoint[checkpoints.DATA_KEY] = None if self._trained_on is None else self._trained_on.state()
         checkpoint["symbols"] = None if self._symbols is None else self._symbols.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -259,6 +267,8 @@ class LitVAE(LatentVariableModel):
         """
         checkpoints.check_format(checkpoint)
         if self._trainer is not None and self._trainer.state.fn == "fit":
+            if self._trained_on is not None:
+                self._trained_on.refuse_other(checkpoint, "the checkpoint")
             checkpoints.go_on_training(checkpoint)
         if checkpoint["symbols"] is None:
             return

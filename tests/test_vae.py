@@ -322,6 +322,30 @@ def test_other_data_are_refused_before_training(make_trainer):
         make_trainer(max_steps=1).fit(squares_vae(), datamodule=Squares(levels=7))
 
 
+class OtherSquares(Squares):
+    """As many pictures of as many levels, one level brighter where there was none."""
+
+    def read(self, split):
+        return super().read(split).clamp(min=1)
+
+
+def test_a_run_goes_on_with_its_own_data_alone(make_trainer, tmp_path):
+    trainer = make_trainer(max_steps=2)
+    trainer.fit(squares_vae(), datamodule=Squares())
+    trainer.save_checkpoint(tmp_path / "squares.ckpt")
+
+    def resume(data):
+        make_trainer(max_steps=4).fit(
+            squares_vae(), datamodule=data, ckpt_path=tmp_path / "squares.ckpt", weights_only=True
+        )
+
+    resume(Squares())
+    with pytest.raises(
+        ValueError, match=r"trained on 'squares' \(22 training and 22 validation.*is other data.*init_from"
+    ):
+        resume(OtherSquares())
+
+
 @pytest.fixture
 def others(tmp_path):
     """Lines over as many characters, but others."""

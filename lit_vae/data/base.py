@@ -1,6 +1,7 @@
 """What every data module is: three splits of integer symbols, and what the integers stand for."""
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Literal
 
 from lightning.pytorch import LightningDataModule
@@ -8,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from lit_vae.batch import Batch
 from lit_vae.data.dataset import FirstExamples, SymbolDataset
+from lit_vae.data.identity import Identity
 from lit_vae.data.loading import ResumableLoader, as_is
 from lit_vae.symbols import Symbols
 
@@ -52,6 +54,11 @@ class SymbolDataModule(LightningDataModule, ABC):
     @abstractmethod
     def dataset(self, split: Split) -> SymbolDataset:
         """One split."""
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Which data this is, wherever it lies: a run is continued on the data that it began with."""
+        return Identity.of(self.symbols.name, self.dataset("train"), self.dataset("val"))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return self._loader("train", shuffle=True)

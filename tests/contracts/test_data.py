@@ -161,3 +161,12 @@ def test_lengths_are_those_of_the_examples(data):
     indices = list(range(min(5, len(dataset))))
 
     assert dataset.lengths(np.array(indices)).tolist() == dataset.__getitems__(indices).counts.tolist()
+
+
+def test_its_identity_is_that_of_the_data_wherever_it_lies(name, data, tmp_path):
+    elsewhere = DATA_MODULES[name].build(tmp_path)
+    elsewhere.dataset("train").set_epoch(3, 7)
+
+    assert elsewhere.identity.digest == data.identity.digest
+    assert elsewhere.identity.train == len(data.dataset("train"))
+    assert elsewhere.identity.val == len(data.dataset("val"))

@@ -1,0 +1,70 @@
+"""Whether two data sets are the same data, wherever they lie."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from lit_vae import checkpoints
+from lit_vae.data.dataset import SymbolDataset
+
+LOOKED_AT = 64
+"""Examples of each split that are compared, evenly spaced."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run was trained and validated on.
+
+    Args:
+        name: What the data is called.
+        train: Training examples.
+        val: Validation examples.
+        digest: Of symbols of both splits.
+    """
+
+    name: str
+    train: int
+    val: int
+    digest: str
+
+    @classmethod
+    def of(cls, name: str, train: SymbolDataset, val: SymbolDataset) -> Identity:
+        """The identity of two splits, from their sizes and some of their examples."""
+        digest = blake2b(digest_size=16)
+        for dataset in (train, val):
+            dataset.set_epoch(0, 0)  # what looks different each time is looked at for the first time
+            chosen = np.unique(np.linspace(0, len(dataset) - 1, LOOKED_AT, dtype=np.int64))
+            batch = dataset.__getitems__(chosen.tolist())
+            digest.update(str([len(dataset), *batch.x.shape]).encode())
+            digest.update(batch.x.long().numpy().tobytes())
+            digest.update(batch.counts.numpy().tobytes())
+        return cls(name, len(train), len(val), digest.hexdigest())
+
+    def state(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint."""
+        return asdict(self)
+
+    def refuse_other(self, checkpoint: dict[str, Any], run: str) -> None:
+        """Refuse to go on with a run that was trained on other data.
+
+        Args:
+            checkpoint: Of the run; one that does not say what it was trained on is not refused.
+            run: Names it.
+
+        Raises:
+            ValueError: If it is other data; the name it is called by does not count.
+        """
+        if checkpoint.get(checkpoints.DATA_KEY) is None:
+            return
+        before = Identity(**checkpoint[checkpoints.DATA_KEY])
+        if before.digest != self.digest:
+            raise ValueError(
+                f"{run} was trained on '{before.name}' ({before.train} training and {before.val} validation examples), "
+                f"this data, '{self.name}' ({self.train} and {self.val}), is other data: its best checkpoint and its "
+                f"scores would be of the old data. To train its weights on this data, start a new run: "
+                f"python -m lit_vae fit --init_from {run} --run_dir NEW, with the same flags"
+            )

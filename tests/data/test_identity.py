@@ -1,0 +1,43 @@
+"""Which data a run was trained on."""
+
+import pytest
+import torch
+
+from lit_vae.data import ImageDataset
+from lit_vae.data.identity import Identity
+
+
+def pictures(count=100, seed=0):
+    return torch.randint(256, (count, 1, 4, 4), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+
+
+def identity(train=None, val=None, name="pictures", flip=False):
+    train = pictures() if train is None else train
+    return Identity.of(name, ImageDataset(train, flip), ImageDataset(pictures(20, 1) if val is None else val))
+
+
+def test_the_same_examples_are_the_same_data_whatever_they_are_called():
+    identity(name="here").refuse_other({"data": identity(name="there").state()}, "runs/mine")
+    identity(flip=True).refuse_other({"data": identity(flip=True).state()}, "runs/mine")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        identity(train=pictures(seed=2)),
+        identity(train=pictures()[:-1]),
+        identity(val=pictures(20, 3)),
+        identity(train=pictures().view(-1, 1, 2, 8)),
+    ],
+    ids=["other pictures", "one less", "another validation split", "another shape"],
+)
+def test_other_examples_are_other_data(other):
+    with pytest.raises(
+        ValueError, match=r"runs/mine was trained on 'pictures'.*fit --init_from runs/mine --run_dir NEW"
+    ):
+        other.refuse_other({"data": identity().state()}, "runs/mine")
+
+
+@pytest.mark.parametrize("checkpoint", [{}, {"data": None}])
+def test_a_run_that_does_not_say_what_it_was_trained_on_goes_on(checkpoint):
+    identity().refuse_other(checkpoint, "runs/mine")
