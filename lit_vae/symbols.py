@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from lit_vae.quantization import Rule, evaluation_noise, quantize, rule_of
 from lit_vae.rendering import Pictures, Rendering, Texts
 from lit_vae.tokenizers import Tokenizer
 
@@ -51,9 +52,10 @@ class Symbols(ABC):
         """Plain values from which :func:`restore` makes the object again."""
 
     def agrees_with(self, other: Symbols) -> bool:
-        """Whether the integers of both stand for the same, whatever the data is called and however long."""
+        """Whether the integers of both stand for the same, whatever the data is called, made from, and however long."""
         mine, others = self.state(), other.state()
-        return all(mine.get(key) == others.get(key) for key in (mine | others).keys() - {"name", "max_length"})
+        passed_over = {"name", "max_length", "rule"}
+        return all(mine.get(key) == others.get(key) for key in (mine | others).keys() - passed_over)
 
 
 class Pixels(Symbols):
@@ -63,14 +65,20 @@ class Pixels(Symbols):
         name: What the data is called.
         num_values: Grey levels of each channel.
         shape: (C, H, W).
+        rule: How the data makes its integers of pictures in 8 bits; None for ``floor``, the upper bits, where
+            ``num_values`` is a power of two up to 256, and ``nearest`` otherwise.
+
+    Raises:
+        ValueError: If the rule is unknown, or is for another number of grey levels.
     """
 
     suffix = Pictures.suffix
 
-    def __init__(self, name: str, num_values: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, name: str, num_values: int, shape: tuple[int, int, int], rule: Rule | None = None) -> None:
         self.name = name
         self.num_values = num_values
         self.shape: tuple[int, int, int] = shape
+        self.rule = rule_of(num_values, rule)
 
     def fill(self, positions: tuple[int | None, ...]) -> tuple[int, ...]:
         return tuple(n for n in positions if n is not None)
@@ -80,9 +88,9 @@ class Pixels(Symbols):
         return Pictures((bright if mask is None else bright.masked_fill(~mask, 0)).cpu())
 
     def parse(self, pictures: Pictures) -> Tensor:
-        """The nearest grey levels, [N, C, H, W], of pictures in 8 bits."""
-        levels = (pictures.images.double() * ((self.num_values - 1) / 255.0)).round()
-        return levels.to(torch.uint8 if self.num_values <= 256 else torch.int32)
+        """The integers that the data would make of pictures in 8 bits, numbered from 0, [N, C, H, W]."""
+        noise = evaluation_noise(torch.arange(len(pictures)))
+        return quantize(pictures.images, self.num_values, self.rule, noise)
 
     def read(self, words: Sequence[str]) -> tuple[Tensor, None]:
         """Pictures from files, of the size and the number of channels of the model's.
@@ -105,7 +113,13 @@ class Pixels(Symbols):
         return self.parse(Pictures(torch.stack([torch.from_numpy(as_array(picture)) for picture in pictures]))), None
 
     def state(self) -> dict[str, Any]:
-        return {"kind": "pixels", "name": self.name, "num_values": self.num_values, "shape": list(self.shape)}
+        return {
+            "kind": "pixels",
+            "name": self.name,
+            "num_values": self.num_values,
+            "shape": list(self.shape),
+            "rule": self.rule,
+        }
 
 
 class Tokens(Symbols):
@@ -265,7 +279,7 @@ def restore(state: dict[str, Any]) -> Symbols:
     """The symbols that :meth:`Symbols.state` described."""
     if state["kind"] == "pixels":
         channels, height, breadth = state["shape"]
-        return Pixels(state["name"], state["num_values"], (channels, height, breadth))
+        return Pixels(state["name"], state["num_values"], (channels, height, breadth), state.get("rule"))
     from lit_vae.tokenizers import restore_tokenizer
 
     if state["kind"] == "blocks":

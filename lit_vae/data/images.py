@@ -11,6 +11,7 @@ from lit_vae.data.base import Split, SymbolDataModule
 from lit_vae.data.dataset import SymbolDataset
 from lit_vae.data.images_stores import PictureStore
 from lit_vae.data.visits import Visits
+from lit_vae.quantization import quantize
 from lit_vae.symbols import Pixels
 
 
@@ -37,9 +38,7 @@ class ImageDataset(SymbolDataset):
 
     def __getitems__(self, indices: list[int]) -> Batch:
         index = torch.tensor(indices)
-        x = self.images[index]
-        if self.bits < 8:
-            x = x >> (8 - self.bits)
+        x = quantize(self.images[index], 2**self.bits, "floor")
         if self.flip:
             mirrored = self._visits.noise(indices).uniform((len(x), 1, 1, 1)) < 0.5
             x = torch.where(mirrored, x.flip(-1), x)
