@@ -96,14 +96,18 @@ class Pixels(Symbols):
         """Pictures from files, of the size and the number of channels of the model's.
 
         Raises:
-            ValueError: If a file holds no picture, or one of another size, or the model's are neither grey nor RGB.
+            ValueError: If a file holds no picture, more than one, one that would lose something, or one of another
+                size, or the model's are neither grey nor RGB.
         """
-        from lit_vae.data.images_decoding import as_array, read_picture
+        from lit_vae.data.images_decoding import UnsuitablePicture, as_array, read_picture
 
         channels, height, breadth = self.shape
         if channels not in (1, 3):
             raise ValueError(f"pictures of {channels} channels are in no file: choose examples of the data")
-        pictures = [read_picture(Path(word), "grey" if channels == 1 else "rgb", None) for word in words]
+        try:
+            pictures = [read_picture(Path(word), "grey" if channels == 1 else "rgb", None) for word in words]
+        except UnsuitablePicture as error:
+            raise ValueError(f"{error.fault}: {error.cure}") from error
         for word, picture in zip(words, pictures, strict=True):
             if picture.size != (breadth, height):
                 raise ValueError(

@@ -22,10 +22,12 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 class ImageFolderDataModule(ImageDataModule):
-    """Pictures of a folder and all below it: PNG, JPEG, WebP, BMP, TIFF, GIF (first frame). Held in memory, in 8 bits.
+    """Pictures of a folder and all below it: PNG, JPEG, WebP, BMP, TIFF, GIF. Held in memory, in 8 bits.
 
     Folders train, val and test in ``root``, where all three exist, are the splits. Otherwise a hash of each file's path
     in ``root``, and of the seed, decides. Hidden files are passed over. A camera's note of which side is up is heeded.
+    A file of which something would be lost is refused: more than 8 bits a channel, bands beside grey or red, green and
+    blue, a second page or frame, or transparency that no setting below covers.
 
     Args:
         root: The folder.
@@ -36,6 +38,7 @@ class ImageFolderDataModule(ImageDataModule):
         bits: Of each grey level, 1 to 8: keeps the upper ones, floor(v / 2^(8 - bits)), so 2^bits grey levels.
         flip: Mirror training pictures left to right at random.
         background: black or white behind transparent pixels; unset, a picture that has them is refused.
+        first_frame: Of an animation or a file of several pages, take the first, instead of refusing.
         skip_corrupt: Pass over files that cannot be read, and say how many, instead of refusing.
         val_fraction: Part of the pictures that validates.
         test_fraction: Part of the pictures that tests.
@@ -62,6 +65,7 @@ class ImageFolderDataModule(ImageDataModule):
         split_seed: int = 0,
         batch_size: int = 64,
         num_workers: int = 0,
+        first_frame: bool = False,
     ) -> None:
         super().__init__(batch_size, num_workers, flip, bits)
         if size is None and fit != "exact":
@@ -78,6 +82,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.size = size
         self.fit = fit
         self.background = background
+        self.first_frame = first_frame
         self.skip_corrupt = skip_corrupt
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction
@@ -136,7 +141,7 @@ class ImageFolderDataModule(ImageDataModule):
     def _levels(self, path: Path) -> Tensor | None:
         """All 8 bits, [C, H, W], uint8; None for a corrupt file that may be skipped."""
         try:
-            picture = read_picture(path, self.mode, self.background)
+            picture = self._picture(path)
         except CorruptPicture:
             if self.skip_corrupt:
                 return None
@@ -159,12 +164,16 @@ class ImageFolderDataModule(ImageDataModule):
             picture = picture.resize((breadth, height), Image.Resampling.LANCZOS)
         return torch.from_numpy(as_array(picture))
 
+    def _picture(self, path: Path) -> Image.Image:
+        """The picture of a file, of whatever size."""
+        return read_picture(path, self.mode, self.background, self.first_frame)
+
     @cached_property
     def _first(self) -> tuple[Path, Image.Image]:
         """The first picture that can be read: the others must agree with it."""
         for path in sorted(path for paths in self.files.values() for path in paths):
             try:
-                return path, read_picture(path, self.mode, self.background)
+                return path, self._picture(path)
             except CorruptPicture:
                 if not self.skip_corrupt:
                     raise
