@@ -24,12 +24,14 @@ class Symbols(ABC):
         num_values: Size of the alphabet.
         shape: Shape of one example, E; None stands for a text's length.
         suffix: Of a file that holds examples: ``.png`` or ``.txt``.
+        noun: What examples are called, more than one of them.
     """
 
     name: str
     num_values: int
     shape: tuple[int | None, ...]
     suffix: str
+    noun: str = "examples"
 
     @abstractmethod
     def fill(self, positions: tuple[int | None, ...]) -> tuple[int, ...]:
@@ -73,6 +75,7 @@ class Pixels(Symbols):
     """
 
     suffix = Pictures.suffix
+    noun = "pictures"
 
     def __init__(self, name: str, num_values: int, shape: tuple[int, int, int], rule: Rule | None = None) -> None:
         self.name = name
@@ -136,6 +139,7 @@ class Tokens(Symbols):
     """
 
     suffix = Texts.suffix
+    noun = "texts"
 
     def __init__(self, name: str, tokenizer: Tokenizer, max_length: int) -> None:
         self.name = name
@@ -194,6 +198,7 @@ class Blocks(Symbols):
     """
 
     suffix = Texts.suffix
+    noun = "stretches"
 
     def __init__(self, name: str, tokenizer: Tokenizer, length: int) -> None:
         self.name = name

@@ -78,7 +78,12 @@ def test_the_rule_comes_back_with_the_symbols_and_is_known_for_those_saved_witho
 
 @pytest.mark.parametrize(
     ("num_values", "rule", "reason"),
-    [(17, "floor", "a power of two"), (4, "coin", "to be 2"), (512, "floor", "up to 256"), (4, "round", "one of floor")],
+    [
+        (17, "floor", "a power of two"),
+        (4, "coin", "to be 2"),
+        (512, "floor", "up to 256"),
+        (4, "round", "one of floor"),
+    ],
 )
 def test_a_rule_for_other_numbers_of_levels_is_refused(num_values, rule, reason):
     with pytest.raises(ValueError, match=reason):

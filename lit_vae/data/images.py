@@ -36,6 +36,9 @@ class ImageDataset(SymbolDataset):
     def set_epoch(self, seed: int, epoch: int) -> None:
         self._visits.set_epoch(seed, epoch)
 
+    def as_evaluated(self) -> SymbolDataset:
+        return ImageDataset(self.images, bits=self.bits)
+
     def __getitems__(self, indices: list[int]) -> Batch:
         index = torch.tensor(indices)
         x = quantize(self.images[index], 2**self.bits, "floor")
@@ -80,6 +83,9 @@ class ImageDataModule(SymbolDataModule, ABC):
         if split not in self._images:
             self._images[split] = self.read(split)
         return self._images[split]
+
+    def num_examples(self, split: Split) -> int:
+        return len(self._images[split] if split in self._images else self.read(split))
 
     def dataset(self, split: Split) -> SymbolDataset:
         return ImageDataset(self.images(split), self.flip and split == "train", self.bits)

@@ -32,6 +32,9 @@ class BinarizedDataset(SymbolDataset):
         self.grey.set_epoch(seed, epoch)
         self._visits.set_epoch(seed, epoch)
 
+    def as_evaluated(self) -> SymbolDataset:
+        return BinarizedDataset(self.grey.as_evaluated(), fresh=False)
+
     def __getitems__(self, indices: list[int]) -> Batch:
         batch = self.grey.__getitems__(indices)
         noise = self._visits.noise(indices) if self.fresh else evaluation_noise(batch.index)
