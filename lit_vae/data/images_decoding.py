@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from lit_vae.data.images_tiff import Tiff, describe
 
@@ -80,8 +80,9 @@ def read_picture(
     except (PermissionError, UnsuitablePicture):
         raise
     except DAMAGE as error:
+        reason = "it is of no known kind" if isinstance(error, UnidentifiedImageError) else error
         raise CorruptPicture(
-            f"{path} cannot be read as a picture ({error})", "replace it", "skip_corrupt to true"
+            f"{path} cannot be read as a picture ({reason})", "replace it", "skip_corrupt to true"
         ) from error
     if deep:
         raise too_deep(path)
@@ -119,7 +120,7 @@ def refuse_part(path: Path, tiff: Tiff) -> None:
     """
     if tiff.extra:
         raise UnsuitablePicture(
-            f"{path} has {tiff.bands} bands, {tiff.extra} more than its colours and a marked alpha channel have",
+            f"{path} has {tiff.bands} bands, of which {tiff.extra} would be lost",
             "save the bands that are meant as a grey or an RGB picture",
         )
     if not tiff.unsigned:
