@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from lit_vae.quantization import Rule, evaluation_noise, quantize, rule_of
 from lit_vae.rendering import Pictures, Rendering, Texts
 from lit_vae.tokenizers import Tokenizer
 
@@ -23,12 +24,14 @@ class Symbols(ABC):
         num_values: Size of the alphabet.
         shape: Shape of one example, E; None stands for a text's length.
         suffix: Of a file that holds examples: ``.png`` or ``.txt``.
+        noun: What examples are called, more than one of them.
     """
 
     name: str
     num_values: int
     shape: tuple[int | None, ...]
     suffix: str
+    noun: str = "examples"
 
     @abstractmethod
     def fill(self, positions: tuple[int | None, ...]) -> tuple[int, ...]:
@@ -51,9 +54,10 @@ class Symbols(ABC):
         """Plain values from which :func:`restore` makes the object again."""
 
     def agrees_with(self, other: Symbols) -> bool:
-        """Whether the integers of both stand for the same, whatever the data is called and however long."""
+        """Whether the integers of both stand for the same, whatever the data is called, made from, and however long."""
         mine, others = self.state(), other.state()
-        return all(mine.get(key) == others.get(key) for key in (mine | others).keys() - {"name", "max_length"})
+        passed_over = {"name", "max_length", "rule"}
+        return all(mine.get(key) == others.get(key) for key in (mine | others).keys() - passed_over)
 
 
 class Pixels(Symbols):
@@ -63,14 +67,21 @@ class Pixels(Symbols):
         name: What the data is called.
         num_values: Grey levels of each channel.
         shape: (C, H, W).
+        rule: How the data makes its integers of pictures in 8 bits; None for ``floor``, the upper bits, where
+            ``num_values`` is a power of two up to 256, and ``nearest`` otherwise.
+
+    Raises:
+        ValueError: If the rule is unknown, or is for another number of grey levels.
     """
 
     suffix = Pictures.suffix
+    noun = "pictures"
 
-    def __init__(self, name: str, num_values: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, name: str, num_values: int, shape: tuple[int, int, int], rule: Rule | None = None) -> None:
         self.name = name
         self.num_values = num_values
         self.shape: tuple[int, int, int] = shape
+        self.rule = rule_of(num_values, rule)
 
     def fill(self, positions: tuple[int | None, ...]) -> tuple[int, ...]:
         return tuple(n for n in positions if n is not None)
@@ -80,22 +91,26 @@ class Pixels(Symbols):
         return Pictures((bright if mask is None else bright.masked_fill(~mask, 0)).cpu())
 
     def parse(self, pictures: Pictures) -> Tensor:
-        """The nearest grey levels, [N, C, H, W], of pictures in 8 bits."""
-        levels = (pictures.images.double() * ((self.num_values - 1) / 255.0)).round()
-        return levels.to(torch.uint8 if self.num_values <= 256 else torch.int32)
+        """The integers that the data would make of pictures in 8 bits, numbered from 0, [N, C, H, W]."""
+        noise = evaluation_noise(torch.arange(len(pictures)))
+        return quantize(pictures.images, self.num_values, self.rule, noise)
 
     def read(self, words: Sequence[str]) -> tuple[Tensor, None]:
         """Pictures from files, of the size and the number of channels of the model's.
 
         Raises:
-            ValueError: If a file holds no picture, or one of another size, or the model's are neither grey nor RGB.
+            ValueError: If a file holds no picture, more than one, one that would lose something, or one of another
+                size, or the model's are neither grey nor RGB.
         """
-        from lit_vae.data.images_decoding import as_array, read_picture
+        from lit_vae.data.images_decoding import UnsuitablePicture, as_array, read_picture
 
         channels, height, breadth = self.shape
         if channels not in (1, 3):
             raise ValueError(f"pictures of {channels} channels are in no file: choose examples of the data")
-        pictures = [read_picture(Path(word), "grey" if channels == 1 else "rgb", None) for word in words]
+        try:
+            pictures = [read_picture(Path(word), "grey" if channels == 1 else "rgb", None) for word in words]
+        except UnsuitablePicture as error:
+            raise ValueError(f"{error.fault}: {error.cure}") from error
         for word, picture in zip(words, pictures, strict=True):
             if picture.size != (breadth, height):
                 raise ValueError(
@@ -105,7 +120,13 @@ class Pixels(Symbols):
         return self.parse(Pictures(torch.stack([torch.from_numpy(as_array(picture)) for picture in pictures]))), None
 
     def state(self) -> dict[str, Any]:
-        return {"kind": "pixels", "name": self.name, "num_values": self.num_values, "shape": list(self.shape)}
+        return {
+            "kind": "pixels",
+            "name": self.name,
+            "num_values": self.num_values,
+            "shape": list(self.shape),
+            "rule": self.rule,
+        }
 
 
 class Tokens(Symbols):
@@ -118,6 +139,7 @@ class Tokens(Symbols):
     """
 
     suffix = Texts.suffix
+    noun = "texts"
 
     def __init__(self, name: str, tokenizer: Tokenizer, max_length: int) -> None:
         self.name = name
@@ -176,6 +198,7 @@ class Blocks(Symbols):
     """
 
     suffix = Texts.suffix
+    noun = "stretches"
 
     def __init__(self, name: str, tokenizer: Tokenizer, length: int) -> None:
         self.name = name
@@ -265,7 +288,7 @@ def restore(state: dict[str, Any]) -> Symbols:
     """The symbols that :meth:`Symbols.state` described."""
     if state["kind"] == "pixels":
         channels, height, breadth = state["shape"]
-        return Pixels(state["name"], state["num_values"], (channels, height, breadth))
+        return Pixels(state["name"], state["num_values"], (channels, height, breadth), state.get("rule"))
     from lit_vae.tokenizers import restore_tokenizer
 
     if state["kind"] == "blocks":

@@ -161,5 +161,9 @@ def test_a_picture_of_another_size_or_of_channels_that_no_file_has_is_not_read(t
 
     with pytest.raises(ValueError, match=r"small\.png is 3 pixels wide and 2 high, the model's pictures are 5 and 2"):
         Pixels("noise", 17, (1, 2, 5)).read([str(tmp_path / "small.png")])
+    frames = [Image.new("L", (5, 2), level) for level in (0, 255)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match=r"moving\.gif has 2 pages or frames.*as a file of its own$"):
+        Pixels("noise", 17, (1, 2, 5)).read([str(tmp_path / "moving.gif")])
     with pytest.raises(ValueError, match="pictures of 2 channels are in no file"):
         Pixels("noise", 17, (2, 2, 5)).read([str(tmp_path / "small.png")])

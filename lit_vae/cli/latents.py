@@ -9,7 +9,7 @@ import torch
 from lit_vae.cli.call import call, data_of
 from lit_vae.cli.output import deliver, free_path, say, target
 from lit_vae.cli.show import check_layers, examples
-from lit_vae.data import Split, SymbolDataModule
+from lit_vae.data import AnySplit, SymbolDataModule
 from lit_vae.decoding import Decoding
 from lit_vae.draws import from_posterior, most_informative, posterior_mean
 from lit_vae.latent_stack import LatentStack
@@ -31,7 +31,7 @@ def write_latents(
     data: SymbolDataModule,
     out: str | None = None,
     num: int | None = None,
-    split: Split = "test",
+    split: AnySplit = "test",
     z: Literal["mean", "sample"] = "mean",
     layers: int | None = None,
     seed: int = 0,
@@ -48,7 +48,7 @@ def write_latents(
         data: Where the examples come from; the run's own unless changed with --data.
         out: The file to write, .pt; latents.pt unless named.
         num: How many, from the start of the split; unset, all, but at most 64.
-        split: train, val or test.
+        split: train, val, test or all.
         z: The posterior's mean, or a sample of the posterior.
         layers: Keep only so many latent layers, from the top; null for all.
         seed: Other seeds, other samples of the posterior.

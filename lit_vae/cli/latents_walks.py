@@ -12,8 +12,9 @@ from lit_vae.batch import Batch
 from lit_vae.cli import near
 from lit_vae.cli.call import call, data_of
 from lit_vae.cli.output import deliver, target
+from lit_vae.cli.portion import portion
 from lit_vae.cli.show import information
-from lit_vae.data import Split, SymbolDataModule
+from lit_vae.data import AnySplit, SymbolDataModule
 from lit_vae.decoding import Decoding
 from lit_vae.draws import posterior_mean
 from lit_vae.rendering import Label
@@ -44,7 +45,7 @@ def show_interpolation(
     out: str | None = None,
     num: int = 4,
     steps: int = 8,
-    split: Split = "test",
+    split: AnySplit = "test",
     pairs: list[int] | None = None,
     beams: int | None = None,
     overwrite: bool = False,
@@ -64,7 +65,7 @@ def show_interpolation(
             texts to the screen.
         num: How many pairs: the first two examples of the split, the next two, and so on.
         steps: Points on the way, both ends included.
-        split: train, val or test.
+        split: train, val, test or all.
         pairs: Numbers of the examples instead, two to a pair: '[3, 17]'.
         beams: For texts: search for the most probable text, keeping so many; unset, greedy.
         overwrite: Replace an existing file.
@@ -99,7 +100,7 @@ def show_traversal(
     start: str | None,
     out: str | None = None,
     example: int = 0,
-    split: Split = "test",
+    split: AnySplit = "test",
     layer: str | None = None,
     variables: list[int] | None = None,
     at: list[int] | None = None,
@@ -122,7 +123,7 @@ def show_traversal(
         out: The file to write, .png for pictures, .txt for texts; unless named, pictures go to traversal.png and texts
             to the screen.
         example: Number of the example in the split.
-        split: train, val or test.
+        split: train, val, test or all.
         layer: Name of the latent layer, such as 4x4.0; unset, the one with the largest KL on average over the
             validation split (its first 128 examples).
         variables: Numbers of the variables, from 0: '[0, 5]'; unset, those with the largest KL, the largest first.
@@ -167,15 +168,16 @@ def typed(vae: LitVAE, words: list[str]) -> Batch:
     return Batch(x, mask, torch.arange(len(x)))
 
 
-def chosen(vae: LitVAE, data: SymbolDataModule, split: Split, numbers: list[int]) -> Batch:
-    """Examples of a split by their numbers.
+def chosen(vae: LitVAE, data: SymbolDataModule, split: AnySplit, numbers: list[int]) -> Batch:
+    """Examples of a split by their numbers; says on stderr which part of the data the split is.
 
     Raises:
         ValueError: If there is no such example, or the model was trained on other data.
     """
     vae.learn(data.symbols)
-    dataset = data.dataset(split)
+    dataset = data.evaluated(split)
     if not all(0 <= number < len(dataset) for number in numbers):
         wrong = next(number for number in numbers if not 0 <= number < len(dataset))
         raise ValueError(f"examples of --split {split} are numbered from 0 to {len(dataset) - 1}, got {wrong}")
+    print(portion(data, split), file=sys.stderr)
     return dataset.__getitems__(numbers)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import torch
 from torch import Tensor
 
 from lit_vae.batch import Batch
 from lit_vae.cli.call import call, data_of
 from lit_vae.cli.output import deliver, target
-from lit_vae.data import Split, SymbolDataModule
+from lit_vae.cli.portion import portion
+from lit_vae.data import AnySplit, SymbolDataModule
 from lit_vae.decoding import Decoding
 from lit_vae.draws import FromPrior, Masked, TopLayers, check_temperature, most_informative, posterior_mean
 from lit_vae.latents import Draw
@@ -71,7 +74,7 @@ def show_reconstructions(
     data: SymbolDataModule,
     out: str | None = None,
     num: int | None = None,
-    split: Split = "test",
+    split: AnySplit = "test",
     layers: int | None = None,
     keep: float | None = None,
     temperature: float | dict[str, float] = 0.0,
@@ -89,7 +92,7 @@ def show_reconstructions(
         out: The file to write, .png for pictures, .txt for texts; unless named, pictures go to reconstructions.png and
             texts to the screen.
         num: How many, from the start of the split; unset, all, but at most 32.
-        split: train, val or test.
+        split: train, val, test or all.
         layers: Take only so many latent layers, from the top, from the example.
         keep: Take only this part of the latent variables, in (0, 1], from the example: those whose KL is largest on
             average over the validation split (its first 128 examples).
@@ -112,30 +115,31 @@ def show_reconstructions(
     deliver(vae.reconstruct(batch, draw, seed), path, json)
 
 
-def examples(vae: LitVAE, data: SymbolDataModule, split: Split, num: int | None, most: int) -> Batch:
-    """The first examples of a split.
+def examples(vae: LitVAE, data: SymbolDataModule, split: AnySplit, num: int | None, most: int) -> Batch:
+    """The first examples of a split; says on stderr which part of the data that is.
 
     Args:
         vae: The model that reads them.
         data: Where they come from.
-        split: train, val or test.
+        split: train, val, test or all.
         num: How many; None for all, but at most ``most``.
         most: See there.
 
     Raises:
-        ValueError: If there are not so many, or the model was trained on other data.
+        ValueError: If there are fewer, or the model was trained on other data.
     """
     vae.learn(data.symbols)
-    dataset = data.dataset(split)
+    dataset = data.evaluated(split)
     num = min(most, len(dataset)) if num is None else num
     if not 1 <= num <= len(dataset):
-        raise ValueError(f"--num is from 1 to the {len(dataset)} examples of --split {split}, got {num}")
+        raise ValueError(f"--num must be from 1 to the {len(dataset)} examples of --split {split}, got {num}")
+    print(portion(data, split, num), file=sys.stderr)
     return dataset.__getitems__(list(range(num)))
 
 
 def information(vae: LitVAE, data: SymbolDataModule) -> list[Tensor]:
     """Mean KL of each latent variable over the validation split, [z] of each layer, nats."""
-    dataset = data.dataset("val")
+    dataset = data.evaluated("val")
     numbers = torch.arange(min(MEASURED, len(dataset))).split(64)
     return vae.information(dataset.__getitems__(some.tolist()) for some in numbers)
 

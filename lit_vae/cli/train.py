@@ -16,9 +16,10 @@ from lit_vae import checkpoints, runs
 from lit_vae.callbacks import CollapseWatch, Examples, KeepLast, Progress, SaveConfig
 from lit_vae.cli import configs, loggers, preflight
 from lit_vae.cli.parsing import own_words, parse
+from lit_vae.cli.portion import portion
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
-from lit_vae.data import SymbolDataModule
+from lit_vae.data import AnySplit, SymbolDataModule
 from lit_vae.files import WholeCheckpointIO
 from lit_vae.vae import LitVAE
 
@@ -129,6 +130,7 @@ class TrainCLI(LightningCLI):
             parser.add_argument(
                 "--limit", type=PositiveInt | None, default=None, help="Test on so many of the first examples; all."
             )
+            parser.add_argument("--split", type=AnySplit, default="test", help="Test on train, val, test or all.")
         parser.add_lightning_class_args(CollapseWatch, "collapse")
         parser.add_lightning_class_args(Examples, "examples")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
@@ -206,9 +208,22 @@ class TrainCLI(LightningCLI):
         loggers.announce(self.trainer, self._run_dir)
 
     def before_test(self) -> None:
-        """Hand the flags of a test to what they change."""
-        self.model.importance_samples = self.config_init.test.importance_samples
-        self.datamodule.test_limit = self.config_init.test.limit
+        """Hand the flags of a test to what they change, and say on what it is done."""
+        flags = self.config_init.test
+        self.model.importance_samples = flags.importance_samples
+        self.datamodule.test_limit = flags.limit
+        self.datamodule.test_split = flags.split
+        self.say_portion(flags.split, flags.limit)
+
+    def before_validate(self) -> None:
+        """Say on what the validation is done."""
+        self.say_portion("val")
+
+    def say_portion(self, split: AnySplit, limit: int | None = None) -> None:
+        """Say which part of the data is evaluated."""
+        if self.trainer.is_global_zero:
+            self.datamodule.prepare_data()
+            print(portion(self.datamodule, split, limit, "--limit"))
 
     def after_fit(self) -> None:
         """Say where everything is."""

@@ -65,6 +65,25 @@ class TextList(TextSource):
 
 
 @dataclass(frozen=True)
+class Absent(TextSource):
+    """Texts that are not there: whoever reads them is told what to do.
+
+    Args:
+        message: What is wrong, and what to change.
+    """
+
+    message: str
+    key = None
+    size = 0
+
+    def parts(self) -> Sequence[Part]:
+        return [self]
+
+    def __iter__(self) -> Iterator[str]:
+        raise ValueError(self.message)
+
+
+@dataclass(frozen=True)
 class Joined(TextSource):
     """Sources, one after the other; small ones make a part together.
 

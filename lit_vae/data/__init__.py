@@ -1,6 +1,6 @@
 """Data modules: three splits of integer symbols."""
 
-from lit_vae.data.base import Split, SymbolDataModule
+from lit_vae.data.base import AnySplit, Split, SymbolDataModule
 from lit_vae.data.dataset import SymbolDataset
 from lit_vae.data.images import ImageDataModule, ImageDataset
 from lit_vae.data.images_celeba import CelebADataModule
@@ -18,6 +18,7 @@ from lit_vae.data.text_lines import TextLinesDataModule
 from lit_vae.data.text_ptb import PennTreebankDataModule
 
 __all__ = [
+    "AnySplit",
     "BlockDataset",
     "CIFAR10DataModule",
     "CelebADataModule",

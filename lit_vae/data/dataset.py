@@ -33,6 +33,10 @@ class SymbolDataset(Dataset[Batch], ABC):
         """Told before each epoch of training, for data that looks different each time it is seen."""
         return
 
+    def as_evaluated(self) -> "SymbolDataset":
+        """The same examples without what training changes at random; itself, where it changes nothing."""
+        return self
+
     def __getitem__(self, index: int | list[int]) -> Batch:
         """A batch, of one example or of several."""
         return self.__getitems__([index] if isinstance(index, int) else index)
@@ -46,12 +50,12 @@ class FirstExamples(SymbolDataset):
         num: How many, at least one.
 
     Raises:
-        ValueError: If there are not so many.
+        ValueError: If there are fewer.
     """
 
     def __init__(self, dataset: SymbolDataset, num: int) -> None:
         if not 1 <= num <= len(dataset):
-            raise ValueError(f"--limit is from 1 to the split's {len(dataset)} examples, got {num}")
+            raise ValueError(f"--limit must be from 1 to the split's {len(dataset)} examples, got {num}")
         self.dataset = dataset
         self.num = num
         self.uneven = dataset.uneven
@@ -64,3 +68,6 @@ class FirstExamples(SymbolDataset):
 
     def lengths(self, indices: np.ndarray) -> np.ndarray:
         return self.dataset.lengths(indices)
+
+    def as_evaluated(self) -> SymbolDataset:
+        return FirstExamples(self.dataset.as_evaluated(), self.num)

@@ -11,6 +11,7 @@ from lit_vae.data.base import Split, SymbolDataModule
 from lit_vae.data.dataset import SymbolDataset
 from lit_vae.data.images_stores import PictureStore
 from lit_vae.data.visits import Visits
+from lit_vae.quantization import quantize
 from lit_vae.symbols import Pixels
 
 
@@ -35,11 +36,12 @@ class ImageDataset(SymbolDataset):
     def set_epoch(self, seed: int, epoch: int) -> None:
         self._visits.set_epoch(seed, epoch)
 
+    def as_evaluated(self) -> SymbolDataset:
+        return ImageDataset(self.images, bits=self.bits)
+
     def __getitems__(self, indices: list[int]) -> Batch:
         index = torch.tensor(indices)
-        x = self.images[index]
-        if self.bits < 8:
-            x = x >> (8 - self.bits)
+        x = quantize(self.images[index], 2**self.bits, "floor")
         if self.flip:
             mirrored = self._visits.noise(indices).uniform((len(x), 1, 1, 1)) < 0.5
             x = torch.where(mirrored, x.flip(-1), x)
@@ -81,6 +83,9 @@ class ImageDataModule(SymbolDataModule, ABC):
         if split not in self._images:
             self._images[split] = self.read(split)
         return self._images[split]
+
+    def num_examples(self, split: Split) -> int:
+        return len(self._images[split] if split in self._images else self.read(split))
 
     def dataset(self, split: Split) -> SymbolDataset:
         return ImageDataset(self.images(split), self.flip and split == "train", self.bits)

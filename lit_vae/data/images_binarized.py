@@ -2,15 +2,10 @@
 
 import dataclasses
 
-import torch
-
 from lit_vae.batch import Batch
 from lit_vae.data.dataset import SymbolDataset
 from lit_vae.data.visits import Visits
-from lit_vae.noise import IndexedNoise
-
-# Names the stream of an evaluation's coins, apart from those of its latents.
-EVALUATION_STREAM = int.from_bytes(b"binarize")
+from lit_vae.quantization import evaluation_noise, quantize
 
 
 class BinarizedDataset(SymbolDataset):
@@ -37,8 +32,10 @@ class BinarizedDataset(SymbolDataset):
         self.grey.set_epoch(seed, epoch)
         self._visits.set_epoch(seed, epoch)
 
+    def as_evaluated(self) -> SymbolDataset:
+        return BinarizedDataset(self.grey.as_evaluated(), fresh=False)
+
     def __getitems__(self, indices: list[int]) -> Batch:
         batch = self.grey.__getitems__(indices)
-        noise = self._visits.noise(indices) if self.fresh else IndexedNoise(batch.index, EVALUATION_STREAM)
-        white = noise.uniform(batch.x.shape) < batch.x / 255.0
-        return dataclasses.replace(batch, x=white.to(torch.uint8))
+        noise = self._visits.noise(indices) if self.fresh else evaluation_noise(batch.index)
+        return dataclasses.replace(batch, x=quantize(batch.x, 2, "coin", noise))

@@ -5,20 +5,55 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from lit_vae.data.images_tiff import Tiff, describe
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
 Mode = Literal["grey", "rgb"]
 Background = Literal["black", "white"]
 
+GREY = ("1", "L", "LA", "La")
+COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "YCbCr")
+INKS = "CMYK"
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    EOFError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""What decoders raise over a damaged file."""
 
-class CorruptPicture(ValueError):
+
+class UnsuitablePicture(ValueError):
+    """A file whose picture cannot be read, or not without losing some of it.
+
+    Args:
+        fault: The file, and what is wrong with it.
+        cure: What to do with the file.
+        setting: Of ``data.init_args``, and its value: reads the file all the same. Empty for none.
+    """
+
+    def __init__(self, fault: str, cure: str, setting: str = "") -> None:
+        otherwise = f"set data.init_args.{setting}" if setting else "remove it from data.init_args.root"
+        super().__init__(f"{fault}: {cure}, or {otherwise}")
+        self.fault = fault
+        self.cure = cure
+
+
+class CorruptPicture(UnsuitablePicture):
     """A file that no picture can be read from."""
 
 
-def read_picture(path: Path, mode: Mode | None, background: Background | None) -> Image.Image:
-    """The first frame of a file, upright, in Pillow's mode L or RGB.
+def read_picture(
+    path: Path, mode: Mode | None, background: Background | None, first_frame: bool = False
+) -> Image.Image:
+    """The picture of a file, upright, in Pillow's mode L or RGB.
 
     A palette counts as colour. Colour turns grey by its luma (ITU-R BT.601).
 
@@ -26,45 +61,96 @@ def read_picture(path: Path, mode: Mode | None, background: Background | None) -
         path: The file.
         mode: Colours of the result; None keeps the file's own.
         background: What shows behind transparent pixels; None refuses them.
+        first_frame: Of an animation or a file of several pages, take the first, instead of refusing.
 
     Raises:
         CorruptPicture: If the file is no picture or a damaged one.
-        ValueError: If it has more than 8 bits a channel, or transparent pixels and no ``background``.
+        UnsuitablePicture: If something of it would be lost: bands, pages or frames, more than 8 bits a channel,
+            transparency without a ``background``, or inks without a ``mode``.
     """
     try:
-        with Image.open(path) as file:
-            deep = is_deep(file)
+        tiff = describe(path)
+        if tiff is not None:
+            refuse_part(path, tiff)
+        # not by name: Pillow maps named files into memory, and then scrambles a TIFF that lies on its side
+        with path.open("rb") as content, Image.open(content) as file:
+            refuse_unended(path, file)
+            deep, frames = is_deep(file), getattr(file, "n_frames", 1) if tiff is None else tiff.pages
             picture = ImageOps.exif_transpose(file)
-    except PermissionError:
+    except (PermissionError, UnsuitablePicture):
         raise
-    except (OSError, SyntaxError, EOFError, ValueError, struct.error, Image.DecompressionBombError) as error:
+    except DAMAGE as error:
+        reason = "it is of no known kind" if isinstance(error, UnidentifiedImageError) else error
         raise CorruptPicture(
-            f"{path} cannot be read as a picture ({error}): remove it, or set data.init_args.skip_corrupt to true"
+            f"{path} cannot be read as a picture ({reason})", "replace it", "skip_corrupt to true"
         ) from error
     if deep:
-        raise ValueError(
-            f"{path} has more than 8 bits a channel, which would be cut: convert it to 8 bits, "
-            f"or remove it from data.init_args.root"
+        raise too_deep(path)
+    if frames > 1 and not first_frame:
+        raise UnsuitablePicture(
+            f"{path} has {frames} pages or frames, of which one would be read",
+            "save the one that is meant as a file of its own",
+            "first_frame to true to take the first",
         )
-    grey = mode == "grey" if mode is not None else picture.mode in ("1", "L", "LA", "La")
+    if picture.mode == INKS and mode is None:
+        raise UnsuitablePicture(
+            f"{path} has 4 channels of ink (CMYK)", "convert it to RGB", "mode to rgb, which converts without a profile"
+        )
+    if picture.mode not in (*GREY, *COLOUR, INKS):
+        raise UnsuitablePicture(f"{path} has colours in {picture.mode}", "convert it to grey or RGB")
+    grey = mode == "grey" if mode is not None else picture.mode in GREY
     return flatten(picture, path, background).convert("L" if grey else "RGB")
+
+
+def refuse_unended(path: Path, picture: ImageFile.ImageFile) -> None:
+    """Refuse a GIF that was cut off: Pillow takes the frames before the cut for all.
+
+    Raises:
+        EOFError: If it was.
+    """
+    if picture.format == "GIF" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
+        raise EOFError("it was cut off: its end is missing")
+
+
+def refuse_part(path: Path, tiff: Tiff) -> None:
+    """Refuse a TIFF file of whose first picture Pillow would read a part, or read numbers as others.
+
+    Raises:
+        UnsuitablePicture: If it is one.
+    """
+    if tiff.extra:
+        raise UnsuitablePicture(
+            f"{path} has {tiff.bands} bands, of which {tiff.extra} would be lost",
+            "save the bands that are meant as a grey or an RGB picture",
+        )
+    if not tiff.unsigned:
+        raise UnsuitablePicture(
+            f"{path} holds signed, real or complex numbers", "convert them to grey levels from 0 to 255 in 8 bits"
+        )
+    if tiff.bits > 8:
+        raise too_deep(path)
+
+
+def too_deep(path: Path) -> UnsuitablePicture:
+    """The error of a file with more than 8 bits."""
+    return UnsuitablePicture(f"{path} has more than 8 bits a channel, which would be cut", "convert it to 8 bits")
 
 
 def is_deep(picture: ImageFile.ImageFile) -> bool:
     """Whether a file holds more than 8 bits a channel: Pillow cuts some of them without a word."""
     if picture.mode.startswith("I") or picture.mode == "F":
         return True
-    return picture.format in ("PNG", "TIFF") and any(";16" in str(tile[3]) for tile in picture.tile)
+    return picture.format == "PNG" and any(";16" in str(tile[3]) for tile in picture.tile)
 
 
 def flatten(picture: Image.Image, path: Path, background: Background | None) -> Image.Image:
     """The picture without its transparency. An alpha channel that is opaque everywhere is dropped."""
     if not picture.has_transparency_data:
         return picture
-    layered = picture.convert("RGBA")
+    layered = picture.convert("LA" if picture.mode == "La" else picture.mode).convert("RGBA")
     if background is None and layered.getchannel("A").getextrema() != (255, 255):
-        raise ValueError(
-            f"{path} has transparent pixels: set data.init_args.background to black or white, which then shows"
+        raise UnsuitablePicture(
+            f"{path} has transparent pixels", "fill them", "background to black or white, which then shows"
         )
     return Image.alpha_composite(Image.new("RGBA", picture.size, background or "black"), layered)
 

@@ -11,21 +11,22 @@ from lightning.pytorch.utilities import rank_zero_warn
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from lit_vae.data.base import Split
+from lit_vae.data.base import SPLITS, Split
 from lit_vae.data.folders import existing_folder
 from lit_vae.data.images import ImageDataModule
 from lit_vae.data.images_decoding import SUFFIXES, Background, CorruptPicture, Mode, as_array, read_picture
-from lit_vae.data.splits import divide
+from lit_vae.data.splits import divide, layout, present
 from lit_vae.symbols import Pixels
-
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 class ImageFolderDataModule(ImageDataModule):
-    """Pictures of a folder and all below it: PNG, JPEG, WebP, BMP, TIFF, GIF (first frame). Held in memory, in 8 bits.
+    """Pictures of a folder and all below it: PNG, JPEG, WebP, BMP, TIFF, GIF. Held in memory, in 8 bits.
 
-    Folders train, val and test in ``root``, where all three exist, are the splits. Otherwise a hash of each file's path
-    in ``root``, and of the seed, decides. Hidden files are passed over. A camera's note of which side is up is heeded.
+    Folders train, val and test in ``root`` are the splits; to evaluate, val or test alone is enough. Where ``root``
+    has none of them, or only train, a hash of each file's path in ``root``, and of the seed, divides the pictures.
+    Hidden files are passed over. A camera's note of which side is up is heeded.
+    A file of which something would be lost is refused: more than 8 bits a channel, bands beside grey or red, green and
+    blue, a second page or frame, or transparency that no setting below covers.
 
     Args:
         root: The folder.
@@ -36,6 +37,7 @@ class ImageFolderDataModule(ImageDataModule):
         bits: Of each grey level, 1 to 8: keeps the upper ones, floor(v / 2^(8 - bits)), so 2^bits grey levels.
         flip: Mirror training pictures left to right at random.
         background: black or white behind transparent pixels; unset, a picture that has them is refused.
+        first_frame: Of an animation or a file of several pages, take the first, instead of refusing.
         skip_corrupt: Pass over files that cannot be read, and say how many, instead of refusing.
         val_fraction: Part of the pictures that validates.
         test_fraction: Part of the pictures that tests.
@@ -62,6 +64,7 @@ class ImageFolderDataModule(ImageDataModule):
         split_seed: int = 0,
         batch_size: int = 64,
         num_workers: int = 0,
+        first_frame: bool = False,
     ) -> None:
         super().__init__(batch_size, num_workers, flip, bits)
         if size is None and fit != "exact":
@@ -78,6 +81,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.size = size
         self.fit = fit
         self.background = background
+        self.first_frame = first_frame
         self.skip_corrupt = skip_corrupt
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction
@@ -97,26 +101,32 @@ class ImageFolderDataModule(ImageDataModule):
 
     @cached_property
     def files(self) -> dict[Split, list[Path]]:
-        """The files of each split."""
+        """The files of each split that has any."""
         folder = existing_folder(self.root)
         pictures = find_pictures(folder)
         named = [split for split in SPLITS if (folder / split).is_dir()]
-        if len(named) == 2:
+        kind = layout(named)
+        if kind == "incomplete":
             raise ValueError(
                 f"{folder} has folders {' and '.join(named)}, but the splits are train, val and test: add the third, "
                 f"or change data.init_args.root (--data.root) to a folder whose pictures are to be divided by a seed"
             )
-        chosen = by_folder(pictures) if len(named) == 3 else self._by_hash(pictures)
-        for split, paths in chosen.items():
-            if not paths:
-                raise ValueError(
-                    f"{folder} has {len(pictures)} pictures but none for {split}: add some there, or change "
-                    f"data.init_args.root (--data.root), val_fraction or test_fraction"
-                )
-        return {split: [folder / path for path in paths] for split, paths in chosen.items()}
+        chosen = self._by_hash(pictures) if kind == "divided" else by_folder(pictures)
+        return {split: [folder / path for path in chosen[split]] for split in SPLITS if chosen[split]}
+
+    @property
+    def split_names(self) -> tuple[Split, ...]:
+        return tuple(self.files)
+
+    def num_examples(self, split: Split) -> int:
+        return len(self._files(split))
+
+    def _files(self, split: Split) -> list[Path]:
+        count = sum(map(len, self.files.values()))
+        return present(self.files, split, f"{self.root}, {count} pictures,")
 
     def read(self, split: Split) -> Tensor:
-        files = self.files[split]
+        files = self._files(split)
         images = torch.empty(len(files), *self.symbols.shape, dtype=torch.uint8)
         kept, corrupt = 0, []
         with ThreadPoolExecutor() as threads:
@@ -136,7 +146,7 @@ class ImageFolderDataModule(ImageDataModule):
     def _levels(self, path: Path) -> Tensor | None:
         """All 8 bits, [C, H, W], uint8; None for a corrupt file that may be skipped."""
         try:
-            picture = read_picture(path, self.mode, self.background)
+            picture = self._picture(path)
         except CorruptPicture:
             if self.skip_corrupt:
                 return None
@@ -159,12 +169,16 @@ class ImageFolderDataModule(ImageDataModule):
             picture = picture.resize((breadth, height), Image.Resampling.LANCZOS)
         return torch.from_numpy(as_array(picture))
 
+    def _picture(self, path: Path) -> Image.Image:
+        """The picture of a file, of whatever size."""
+        return read_picture(path, self.mode, self.background, self.first_frame)
+
     @cached_property
     def _first(self) -> tuple[Path, Image.Image]:
         """The first picture that can be read: the others must agree with it."""
         for path in sorted(path for paths in self.files.values() for path in paths):
             try:
-                return path, read_picture(path, self.mode, self.background)
+                return path, self._picture(path)
             except CorruptPicture:
                 if not self.skip_corrupt:
                     raise

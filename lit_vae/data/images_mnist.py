@@ -54,7 +54,7 @@ class MNISTDataModule(ImageDataModule):
     @property
     def symbols(self) -> Pixels:
         if self.binarize:
-            return Pixels("MNIST, binarized", 2, (1, 28, 28))
+            return Pixels("MNIST, binarized", 2, (1, 28, 28), "coin")
         return Pixels("MNIST", 256, (1, 28, 28))
 
     def prepare_data(self) -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_vae.data.images_decoding import CorruptPicture, as_array, read_picture
+from lit_vae.data.images_decoding import UnsuitablePicture, as_array, read_picture
 
 Resample = Literal["box", "bilinear", "bicubic", "lanczos"]
 
@@ -99,8 +99,8 @@ class FileStore(PictureStore):
         path = self.folder / name
         try:
             picture = read_picture(path, "rgb", None)
-        except CorruptPicture as error:
-            raise ValueError(f"{path} is missing or damaged ({error.__cause__}): fetch it again") from error
+        except UnsuitablePicture as error:
+            raise ValueError(f"{error.fault}: {error.cure}, or fetch it again") from error
         if self.crop is not None:
             if picture.size != self.crop_from:
                 raise ValueError(

@@ -1,11 +1,48 @@
 """Dividing examples into three splits, the same way wherever and whenever it is done."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from lit_vae.data.base import Split
+
+Part = TypeVar("Part")
+
+
+def layout(named: Collection[Split]) -> Literal["divided", "given", "incomplete"]:
+    """What becomes of data by the splits that the names of its folders or files tell.
+
+    Where they tell none, or train alone, of which something has to be held out, examples are ``divided`` by a hash.
+    Where they tell all, or none to train on, the splits are ``given``: a lone test is the test split. Train and one
+    other are ``incomplete``.
+
+    Args:
+        named: The splits that are told.
+    """
+    if set(named) <= {"train"}:
+        return "divided"
+    return "incomplete" if "train" in named and len(named) < 3 else "given"
+
+
+def present(parts: Mapping[Split, Part], split: Split, where: str) -> Part:
+    """What belongs to a split.
+
+    Args:
+        parts: The splits that there are.
+        split: The one that is meant.
+        where: What the data is called, in the message.
+
+    Raises:
+        ValueError: If it is not there; the message says which are.
+    """
+    if split not in parts:
+        raise ValueError(
+            f"{where} has nothing for {split}, only for {' and '.join(parts)}: add some, choose another split, or "
+            f"change data.init_args.root (--data.root)"
+        )
+    return parts[split]
 
 
 def divide(names: Sequence[str], seed: int, vals: int, tests: int) -> dict[Split, list[int]]:

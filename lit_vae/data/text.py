@@ -17,11 +17,12 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lit_vae.batch import Batch
 from lit_vae.corpora.cache import cache_folder, kept
 from lit_vae.corpora.encoding import EncodeTexts, Tally, TooLong, encoded, trained
-from lit_vae.corpora.sources import TextSource
+from lit_vae.corpora.sources import Absent, TextSource
 from lit_vae.corpora.tables import Columns, Table, gathered, mapped, written
 from lit_vae.corpora.workers import Workers
 from lit_vae.data.base import Split, SymbolDataModule
 from lit_vae.data.dataset import SymbolDataset
+from lit_vae.data.splits import present
 from lit_vae.symbols import Tokens
 from lit_vae.tokenizers import Tokenizer, TokenizerTrainer, restore_tokenizer
 
@@ -142,8 +143,12 @@ class TextDataModule(SymbolDataModule):
         """The vocabulary: reads the texts and trains the tokenizer, unless that was done before."""
         return self._prepared[0]
 
+    @property
+    def split_names(self) -> tuple[Split, ...]:
+        return tuple(self.texts)
+
     def dataset(self, split: Split) -> TextDataset:
-        return self._prepared[1][split]
+        return present(self._prepared[1], split, f"'{self.corpus}'")
 
     @cached_property
     def _prepared(self) -> tuple[Tokens, dict[Split, TextDataset]]:
@@ -169,7 +174,11 @@ class TextDataModule(SymbolDataModule):
 
     def _make(self, folder: Path | None) -> tuple[Tokenizer, dict[Split, Table], dict[Split, Tally]]:
         """Train the tokenizer and encode all splits, into the files of a folder or into memory."""
-        tokenizer = trained(self.tokenizer, self.texts["train"], self.workers)
+        nothing = Absent(
+            f"'{self.corpus}' has nothing to train a tokenizer on, only the splits {' and '.join(self.texts)}: take "
+            f"that of a run, --data.tokenizer lit_vae.tokenizers.OfRun --data.tokenizer.run RUN"
+        )
+        tokenizer = trained(self.tokenizer, self.texts.get("train", nothing), self.workers)
         encode = EncodeTexts(tokenizer, self.max_length, self.too_long)
         tables: dict[Split, Table] = {}
         tallies: dict[Split, Tally] = {split: Tally() for split in self.texts}

@@ -15,6 +15,7 @@ from lit_vae.corpora.files import refuse_empty
 from lit_vae.corpora.sources import TextSource, file_key
 from lit_vae.data.base import Split
 from lit_vae.data.folders import existing
+from lit_vae.data.splits import layout
 from lit_vae.data.text import TextDataModule
 from lit_vae.data.text_files import SPLIT_WORDS, files_of_splits
 from lit_vae.tokenizers import TokenizerTrainer
@@ -29,8 +30,9 @@ class HuggingFaceTextDataModule(TextDataModule):
     """Texts in a field of JSON lines, of Parquet or CSV files, or of a data set of the ``datasets`` library.
 
     ``root`` is one file, a folder of such files, or what ``save_to_disk`` wrote. Where names of files or splits tell
-    train, validation and test, they do; where there is one split alone, its texts are divided by a hash of each text
-    and of the seed. The library maps its tables from files, and nothing needs to fit into memory.
+    train, validation and test, they do; to evaluate, validation or test alone is enough. Where there is one split
+    alone that is neither, its texts are divided by a hash of each text and of the seed. The library maps its tables
+    from files, and nothing needs to fit into memory.
 
     Args:
         root: The file or folder; with ``hub``, a name on the Hugging Face Hub.
@@ -83,18 +85,19 @@ class HuggingFaceTextDataModule(TextDataModule):
     def read(self) -> Mapping[Split, TextSource]:
         found, files = self._found()
         sources = {name: ArrowTexts(rows, self.field, files) for name, rows in found.items()}
-        if len(sources) == 1:
+        named = {split: [name for name in sources if name in words] for split, words in SPLIT_WORDS.items()}
+        missing = [split for split, names in named.items() if not names]
+        kind = layout([split for split, names in named.items() if names])
+        if kind == "divided" and len(sources) == 1:
             (whole,) = sources.values()
             train, val, test = divided(whole, self.split_seed, self.val_fraction, self.test_fraction, self.workers)
             return {"train": train, "val": val, "test": test}
-        named = {split: [name for name in sources if name in words] for split, words in SPLIT_WORDS.items()}
-        missing = [split for split, names in named.items() if not names]
-        if missing:
+        if kind != "given":
             raise ValueError(
                 f"'{self.corpus}' has the splits {', '.join(sources)}, but no {' and no '.join(missing)}: "
                 f"save one that has all three, or one split alone to be divided, and change data.init_args.root"
             )
-        return {split: sources[names[0]] for split, names in named.items()}
+        return {split: sources[names[0]] for split, names in named.items() if names}
 
     def _found(self) -> tuple[Mapping[str, Any], Any]:
         """The data sets by the names of their splits, and what tells that their files are the same."""

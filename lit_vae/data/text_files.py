@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from lit_vae.data.base import Split
+from lit_vae.data.splits import layout
 
 SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -14,7 +15,9 @@ SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
 
 
 def files_of_splits(folder: Path, *suffixes: str) -> dict[Split, list[Path]] | list[Path]:
-    """The files of each split where their names tell the splits, else all such files, in order of their names.
+    """The files of each split where their names tell the splits, else those to be divided, in order of their names.
+
+    Those to be divided are the ones named train, or all such files where no name tells a split.
 
     Args:
         folder: Where they are.
@@ -22,7 +25,7 @@ def files_of_splits(folder: Path, *suffixes: str) -> dict[Split, list[Path]] | l
 
     Raises:
         FileNotFoundError: If the folder has no such file.
-        ValueError: If the names tell some splits and not all, or one name tells several.
+        ValueError: If the names tell train and one other split, or one name tells several.
     """
     files = sorted(path for path in folder.iterdir() if path.suffix in suffixes and path.is_file())
     if not files:
@@ -33,10 +36,12 @@ def files_of_splits(folder: Path, *suffixes: str) -> dict[Split, list[Path]] | l
         )
     parts = {path: set(re.split(r"[._-]", path.stem.lower())) for path in files}
     named = {split: [path for path in files if parts[path] & set(words)] for split, words in SPLIT_WORDS.items()}
-    missing = [split for split, paths in named.items() if not paths]
-    if len(missing) == len(SPLIT_WORDS):
-        return files
-    if missing:
+    told = {split: paths for split, paths in named.items() if paths}
+    missing = [split for split in named if split not in told]
+    kind = layout(told)
+    if kind == "divided":
+        return told.get("train", files)
+    if kind == "incomplete":
         found = ", ".join(path.name for paths in named.values() for path in paths)
         lacking = " and no ".join(f"{split}{suffixes[0]}" for split in missing)
         raise ValueError(
@@ -48,4 +53,4 @@ def files_of_splits(folder: Path, *suffixes: str) -> dict[Split, list[Path]] | l
         raise ValueError(
             f"{folder}: {both[0]} is named after more than one split: rename it, as train.txt or my-test.txt"
         )
-    return named
+    return told

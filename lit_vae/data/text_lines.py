@@ -19,8 +19,9 @@ class TextLinesDataModule(TextDataModule):
 
     ``root`` is one file, or a folder. Where the names of a folder's ``.txt`` files tell the splits (``train.txt``,
     ``valid.txt`` or ``val.txt``, ``test.txt``; ``ptb.train.txt`` as well), they do, and its other files are passed
-    over. Otherwise all lines, of the file or of all ``.txt`` files, are divided by a hash of each line and of the seed;
-    equal lines fall into one split.
+    over; to evaluate, ``valid.txt`` or ``test.txt`` alone is enough. Otherwise all lines, of the file, of a lone
+    ``train.txt``, or of all ``.txt`` files, are divided by a hash of each line and of the seed; equal lines fall into
+    one split.
 
     Args:
         root: The file or folder.

@@ -59,7 +59,7 @@ def refuses(cli):
         ([*PICTURES, "--model.objective.per", "pixel"], ["per: expected one of 'symbol', 'example', got pixel"]),
         ([*PICTURES, "--model.optimizer.lr", "fast"], ["model.optimizer.init_args.lr: expected float", "got fast"]),
         ([*PICTURES, "--model.head.components", "two"], ["model.head.init_args.components: expected int, got two"]),
-        ([*PICTURES, "--data.batch_size", "0"], ["data.init_args.batch_size counts up from 1, got 0"]),
+        ([*PICTURES, "--data.batch_size", "0"], ["data.init_args.batch_size must be >= 1, got 0"]),
         ([*TEXTS, "--data.tokenizer.unknown", "x"], ["data.init_args.tokenizer.init_args.unknown: expected one of"]),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",

@@ -111,7 +111,7 @@ def test_the_first_examples_are_the_same_ones_in_batches_of_any_size(cli, finish
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--limit", "100000"], "--limit is from 1 to the split's"),
+        (["--limit", "100000"], "--limit must be from 1 to the split's"),
         (["--limit", "0"], "limit: expected int from 1 or null, got 0"),
         (["--limit", "few"], "limit: expected int from 1 or null, got few"),
         (["--importance_samples", "-1"], "importance_samples: expected int from 0, got -1"),

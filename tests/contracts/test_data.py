@@ -145,6 +145,33 @@ def test_loaders_cover_each_split_once_in_batches(data):
     assert seen.tolist() == list(range(len(data.dataset("val"))))
 
 
+def test_an_evaluation_of_all_sees_every_example_of_every_split_once(data):
+    splits = [data.dataset(split).as_evaluated() for split in SPLITS]
+
+    everything = data.evaluated("all")
+
+    assert [len(split) for split in splits] == [data.num_examples(split) for split in data.split_names]
+    assert len(everything) == sum(map(len, splits))
+    for number, split in enumerate(splits):
+        start = sum(map(len, splits[:number]))
+        few = list(range(min(5, len(split))))
+        seen, alone = everything.__getitems__([start + index for index in few]), split.__getitems__(few)
+        assert torch.equal(seen.x, alone.x)
+        assert torch.equal(seen.counts, alone.counts)
+        assert seen.index.tolist() == [start + index for index in few]
+
+
+def test_an_evaluation_of_the_training_split_sees_nothing_that_changes(data):
+    dataset = data.evaluated("train")
+    alone = dataset.__getitems__([1])
+
+    dataset.set_epoch(7, 3)
+    beside = dataset.__getitems__([0, 1, 2])
+
+    length = alone.x.shape[-1]
+    assert torch.equal(beside.x[1:2, ..., :length], alone.x)
+
+
 def test_a_batch_size_below_one_is_refused_with_its_key(name, data, root):
     arguments = {
         parameter: getattr(data, parameter)

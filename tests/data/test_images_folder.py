@@ -133,15 +133,6 @@ def test_a_folder_without_pictures_says_what_it_holds_instead(tmp_path):
         _ = folder(tmp_path).symbols
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_too_few_pictures_for_the_splits_are_refused(tmp_path, count):
-    for number in range(count):
-        Image.fromarray(picture(number)).save(tmp_path / f"{number}.png")
-
-    with pytest.raises(ValueError, match=rf"has {count} pictures but none for"):
-        _ = folder(tmp_path).symbols
-
-
 def test_a_corrupt_picture_is_named_or_skipped_and_counted_if_asked(root):
     folder(root).files["train"][3].write_bytes(b"junk")
     name = folder(root).files["train"][3].name

@@ -105,7 +105,7 @@ def test_a_picture_that_does_not_fit_is_named(tmp_path, shape, resample):
 def test_a_damaged_picture_is_named(folder):
     (folder / "3.png").write_bytes(b"junk")
 
-    with pytest.raises(ValueError, match=r"3\.png is missing or damaged.*fetch it again"):
+    with pytest.raises(ValueError, match=r"3\.png cannot be read as a picture.*fetch it again"):
         stores(folder)["files"][torch.tensor([3])]
 
 
