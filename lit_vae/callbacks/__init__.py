@@ -6,6 +6,7 @@ from lit_vae.callbacks.compile import Compile
 from lit_vae.callbacks.ema import EMA
 from lit_vae.callbacks.examples import Examples
 from lit_vae.callbacks.keep_last import KeepLast
+from lit_vae.callbacks.monitors import CheckMonitors
 from lit_vae.callbacks.progress import Progress
 from lit_vae.callbacks.save_config import SaveConfig
 from lit_vae.callbacks.stages import Stage, Stages
@@ -15,6 +16,7 @@ from lit_vae.callbacks.update_guard import UpdateGuard
 __all__ = [
     "EMA",
     "AggressiveEncoder",
+    "CheckMonitors",
     "CollapseWatch",
     "Compile",
     "Examples",

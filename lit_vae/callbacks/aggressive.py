@@ -6,6 +6,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_vae.batch import Batch
+from lit_vae.callbacks.collapse import CollapseWatch
 from lit_vae.callbacks.stages import freeze_other_side
 from lit_vae.sides import Sides, sides
 from lit_vae.vae import LitVAE
@@ -54,13 +55,22 @@ class AggressiveEncoder(Callback):
         self._symbols = 0.0
         self._decoders_turn = False
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, LitVAE)
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != "fit":
+            return
+        if not any(isinstance(callback, CollapseWatch) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+            raise ValueError(
+                f"trainer.callbacks: AggressiveEncoder goes by {INFORMATION}, which lit_vae.callbacks.CollapseWatch "
+                f"reports: add it"
+            )
         if trainer.accumulate_grad_batches != 1:
             raise ValueError(
                 "trainer.callbacks: AggressiveEncoder takes turns at each batch: "
                 "set trainer.accumulate_grad_batches to 1"
             )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, LitVAE)
         dataset = trainer.datamodule.dataset("train")  # type: ignore[attr-defined]
         pl_module.steps_uncounted = self._passed_over
         self._sides = sides(pl_module, dataset.__getitems__(list(range(min(2, len(dataset))))))
@@ -97,7 +107,7 @@ class AggressiveEncoder(Callback):
         if INFORMATION not in trainer.callback_metrics:
             raise ValueError(
                 f"trainer.callbacks: AggressiveEncoder goes by {INFORMATION}, which the model's validation does not "
-                f"report: it needs a Gaussian posterior, and lit_vae.callbacks.CollapseWatch"
+                f"report: it needs a backbone with a Gaussian posterior"
             )
         information = float(trainer.callback_metrics[INFORMATION])
         self._over = self._information is not None and information < self._information

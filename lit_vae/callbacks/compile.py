@@ -19,11 +19,18 @@ class Compile(Callback):
     Args:
         mode: What torch.compile tries: ``default``, ``reduce-overhead`` or ``max-autotune``.
         dynamic: Whether one compiled pass serves all shapes; null leaves it to torch, which finds out after two.
+
+    Raises:
+        ValueError: If there is no such ``mode``.
     """
 
     def __init__(
         self, mode: Literal["default", "reduce-overhead", "max-autotune"] = "default", dynamic: bool | None = None
     ) -> None:
+        if mode not in ("default", "reduce-overhead", "max-autotune"):
+            raise ValueError(
+                f"trainer.callbacks: Compile's mode is 'default', 'reduce-overhead' or 'max-autotune', got {mode!r}"
+            )
         self.mode = mode
         self.dynamic = dynamic
         self._compiled: dict[str, Any] = {}

@@ -45,7 +45,7 @@ class Stages(Callback):
 
     Raises:
         ValueError: If there is no stage, a share is out of range, they are more than the whole, or a stage without one
-            is not the last; or, when training starts, if ``trainer.max_epochs`` is not set.
+            is not the last; or, before training starts, if ``trainer.max_epochs`` is not set.
 
     Source:
         Autoencoder first, then a new decoder under free bits: Li et al., 2019, https://arxiv.org/abs/1909.00868.
@@ -66,16 +66,18 @@ class Stages(Callback):
         self._since = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage == "fit" and self._at < 0 and any(part.reset is not None for part in self.stages):
-            self._initial = {name: weight.detach().cpu().clone() for name, weight in pl_module.named_parameters()}
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, LitVAE)
+        if stage != "fit":
+            return
         if (trainer.max_epochs or 0) < len(self.stages):
             raise ValueError(
                 f"trainer.callbacks: Stages divides trainer.max_epochs: set it to {len(self.stages)} or more, "
                 f"got {trainer.max_epochs}"
             )
+        if self._at < 0 and any(part.reset is not None for part in self.stages):
+            self._initial = {name: weight.detach().cpu().clone() for name, weight in pl_module.named_parameters()}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, LitVAE)
         dataset = trainer.datamodule.dataset("train")  # type: ignore[attr-defined]
         self._sides = sides(pl_module, dataset.__getitems__(list(range(min(2, len(dataset))))))
         for part in self.stages:

@@ -74,10 +74,11 @@ def explain(text: str, parser: ArgumentParser) -> str:
     return " ".join(filter(None, kept))
 
 
-def own_words(text: str) -> str:
-    """What a class's constructor objected, where jsonargparse adds that nothing at all would have done as well."""
-    objections = re.findall(r"^  - (?!Expected a|Not a valid)(.+)$", text, re.MULTILINE)
-    return " ".join(objections) if "Union subtypes" in text and objections else text
+def own_words(error: BaseException) -> str:
+    """What a class's constructor objected, however deep it is nested: jsonargparse says only that no type fits."""
+    while "Union subtypes" in str(error) and isinstance(error.__cause__, ValueError):
+        error = error.__cause__
+    return str(error)
 
 
 def plain(kind: str) -> str:

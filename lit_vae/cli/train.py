@@ -13,7 +13,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 
 from lit_vae import checkpoints, runs
-from lit_vae.callbacks import CollapseWatch, Examples, KeepLast, Progress, SaveConfig
+from lit_vae.callbacks import CheckMonitors, CollapseWatch, Examples, KeepLast, Progress, SaveConfig
 from lit_vae.cli import configs, loggers, preflight
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.portion import portion
@@ -174,7 +174,7 @@ class TrainCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except ValueError as error:
-            raise ValueError(own_words(str(error))) from error
+            raise ValueError(own_words(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self._verb].trainer
@@ -184,7 +184,7 @@ class TrainCLI(LightningCLI):
             callbacks.append(Progress())
         if self._verb == "fit":
             assert self._run_dir is not None
-            callbacks += [SaveConfig(self._yaml), KeepLast(self._run_dir / "checkpoints")]
+            callbacks += [SaveConfig(self._yaml), KeepLast(self._run_dir / "checkpoints"), CheckMonitors()]
         trainer: Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         if isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy) and not config.plugins:
             trainer.strategy.checkpoint_io = WholeCheckpointIO()

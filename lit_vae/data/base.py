@@ -87,7 +87,7 @@ class SymbolDataModule(LightningDataModule, ABC):
     @cached_property
     def identity(self) -> Identity:
         """Which data this is, wherever it lies: a run is continued on the data that it began with."""
-        return Identity.of(self.symbols.name, self.dataset("train"), self.dataset("val"))
+        return Identity.of(self.symbols.name, self.evaluated("train"), self.evaluated("val"))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return self._loader(self.dataset("train"), shuffle=True)

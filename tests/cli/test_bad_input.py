@@ -434,3 +434,12 @@ def test_an_interruption_before_training_is_no_traceback(cli, monkeypatch):
     answer = cli("test", "--ckpt_path", "x")
 
     assert (answer.status, answer.err) == (130, "interrupted\n")
+
+
+def test_a_reason_is_told_however_deep_the_class_is_nested(cli, refuses):
+    objective = {"class_path": "lit_vae.objectives.ELBO", "init_args": {"per": "symbol", "kl_weight": -1.0}}
+    stages = [{"share": 0.5, "objective": objective}, {}]
+    callback = {"class_path": "lit_vae.callbacks.Stages", "init_args": {"stages": stages}}
+    file = cli.config("pictures", trainer__callbacks=[callback])
+
+    refuses(["fit", "--config", file], "kl_weight", "got -1.0")
