@@ -21,12 +21,11 @@ ACTIVE = 0.01
 class AggregatePosterior(Metric):
     """Mutual information of example and latent vector under q, and active units, over a split's first 10,000 examples.
 
-    The mutual information is that of z and the number of the example, each of the N examples equally likely: the mean
-    of log q(z | x) - log q(z) at one z drawn for each, where q(z) is the mean of all their posteriors. Both terms are
-    taken at the same z, so that what the draw adds to one it adds to the other: posteriors that are all the same give 0,
-    posteriors that do not overlap give log N. Between these two it lies, and at most at the mean KL of the examples
-    to any prior, up to the standard error of the mean. Since log N bounds it, estimates over different N are
-    not comparable: N is reported beside it.
+    The mutual information is that of z and the number of the example, each of N examples equally likely: the mean of
+    log q(z | x) - log q(z) at one z drawn for each, where q(z) is the mean of all their posteriors. Both terms are at
+    the same z, so that what the draw adds to one it adds to the other. It lies between 0, where all posteriors are the
+    same, and log N, where no two overlap, and is at most the mean KL to any prior; the estimate obeys this up to its
+    standard error. Because of log N, estimates over different N are not comparable: N is reported, too.
 
     Source:
         Mutual information: Hoffman & Johnson, 2016, http://approximateinference.org/accepted/HoffmanJohnson2016.pdf.
