@@ -155,11 +155,7 @@ class Enlarge(nn.Module):
 
 
 def batch_norm(width: int) -> nn.BatchNorm2d:
-    """Batch normalisation: the batch's statistics in training, a slow average of them in evaluation and sampling.
-
-    As in the reference the average starts at a variance of 1, whose share takes 135 batches to fall to a thousandth: an
-    evaluation before then is not yet of what was trained.
-    """
+    """Batch normalisation: the batch's statistics in training, a slow average of them in evaluation and sampling."""
     return nn.BatchNorm2d(width, momentum=0.05)
 
 

@@ -36,12 +36,12 @@ class Standardize(nn.Module):
         if not self.training:
             return (rows - self.running_mean) * (self.running_var + self.eps).rsqrt()
         variance, mean = torch.var_mean(rows, 0, correction=0)
-        self._take_in(mean.detach(), variance.detach() * (len(rows) / (len(rows) - 1)))
+        self._take_in(len(rows), mean.detach(), variance.detach())
         return (rows - mean) * (variance + self.eps).rsqrt()
 
     @torch.no_grad()
-    def _take_in(self, mean: Tensor, variance: Tensor) -> None:
+    def _take_in(self, count: int, mean: Tensor, variance: Tensor) -> None:
         self.num_batches_tracked += 1
         weight = (1 / self.num_batches_tracked).clamp(min=self.momentum).to(self.running_mean.dtype)
-        for running, newest in ((self.running_mean, mean), (self.running_var, variance)):
+        for running, newest in ((self.running_mean, mean), (self.running_var, variance * count / (count - 1))):
             running.lerp_(newest.to(running.dtype), weight)  # a weight of 1 leaves nothing of before, not even digits
