@@ -179,6 +179,15 @@ def test_aggression_ends_when_the_mutual_information_falls(vae, data, make_short
     assert watch.changed(2, parts.encoder)[0]
 
 
+def test_a_model_that_does_not_change_tells_as_much_at_every_validation(vae, data, make_short_trainer):
+    still = LitVAE(vae.backbone, vae.head, vae.objective, lambda parameters: torch.optim.SGD(parameters, lr=0.0))
+    aggressive = AggressiveEncoder(window=1, most=2)
+
+    make_short_trainer(aggressive, CollapseWatch(0), max_epochs=3).fit(still, data)
+
+    assert not aggressive.state_dict()["over"]
+
+
 def test_aggression_without_a_measure_to_end_it_is_refused(vae, data, make_short_trainer):
     with pytest.raises(ValueError, match="goes by val/mutual_information"):
         make_short_trainer(AggressiveEncoder()).fit(vae, data)
