@@ -23,7 +23,7 @@ class CollapseWatch(Callback):
     """Logs mutual information and active units of the top latent layer, and prints a message when a model collapses.
 
     After each validation and test: ``mutual_information`` (nats; at most the KL, and at most the log of
-    ``mutual_information_examples``), ``mutual_information_standard_error``, ``active_units`` and ``units``. A model has
+    ``mutual_information_examples``), ``mutual_information_std_error``, ``active_units`` and ``units``. A model has
     collapsed where the KL of all layers is below ``nats``, or, with one latent layer, where fewer than a tenth of its
     units are active. Then the decoder models the data alone, while the loss looks as good as ever. During training the
     message waits for a second validation in a row that finds it: at first few models use their latent variables.
@@ -99,7 +99,7 @@ class CollapseWatch(Callback):
             pl_module.log_dict({f"{split}/{name}": value for name, value in found.items()}, rank_zero_only=False)
             active, units = round(found["active_units"]), round(found["units"])
             words += f", {active} of {units} units{' of the top layer' * (self._layers > 1)} are active"
-            told, error = found["mutual_information"], found["mutual_information_standard_error"]
+            told, error = found["mutual_information"], found["mutual_information_std_error"]
             words += f", the mutual information is {told:z.2f} nats (standard error {error:.2f})"
             collapsed |= self._layers == 1 and 10 * active < units and self.nats > 0
         sure = collapsed and (self._suspected or trainer.state.fn != "fit")

@@ -59,7 +59,7 @@ class AggregatePosterior(Metric):
     def compute(self) -> dict[str, Tensor]:
         """What the split's posteriors tell, [] each, float64.
 
-        ``mutual_information`` and ``mutual_information_standard_error`` in nats, ``active_units``, ``units`` and
+        ``mutual_information`` and ``mutual_information_std_error`` in nats, ``active_units``, ``units`` and
         ``examples`` (N).
         """
         index, loc, log_scale, z = once(self.index, self.loc, self.log_scale, self.z)
@@ -68,7 +68,7 @@ class AggregatePosterior(Metric):
         told = Gaussian(loc, log_scale).log_prob(z).sum(1) - log_aggregate(z, loc, log_scale)
         return {
             "mutual_information": told.mean(),
-            "mutual_information_standard_error": told.std() / math.sqrt(len(index)) if several else told.new_zeros(()),
+            "mutual_information_std_error": told.std() / math.sqrt(len(index)) if several else told.new_zeros(()),
             "active_units": (loc.var(0) >= ACTIVE).sum().double() if several else told.new_zeros(()),
             "units": torch.tensor(float(z.shape[1]), dtype=torch.float64),
             "examples": torch.tensor(float(len(index)), dtype=torch.float64),
