@@ -19,8 +19,8 @@ from lit_vae.symbols import Symbols, restore
 
 LN2 = math.log(2.0)
 FORMAT_KEY = "lit_vae_latents"
-FORMAT = 1
-"""Raised when an older file can no longer be read."""
+FORMAT = 2
+"""What is written. Files of format 1 are read without their sizes, which were those at whatever z was written."""
 
 OTHER_MODEL = "these latents are another model's, decode them with the one that wrote them"
 
@@ -35,8 +35,8 @@ class StackedLayer:
         noise: The draw in standard deviations from the mean of its prior, [B, *S, z].
         mean: Mean of the posterior, [B, *S, z]; None, as the next two, where nothing was encoded.
         scale: Standard deviation of the posterior (before a flow, where it has one), [B, *S, z].
-        kl: What each element adds to the KL, [B, *S, z], nats; 0 at positions that do not exist. None also where it was
-            not measured.
+        kl: What each element adds to the KL in a pass that draws from the posterior, [B, *S, z], nats, whatever z
+            is; 0 at positions that do not exist. None also where it was not measured.
         mask: Positions that exist, [B, *S], bool; None for all.
     """
 
@@ -56,7 +56,10 @@ class StackedLayer:
             ValueError: If nothing was encoded, or it was not measured.
         """
         if self.kl is None:
-            raise ValueError(f"latent layer {self.name} has no KL: it was drawn from the prior alone, or not measured")
+            raise ValueError(
+                f"latent layer {self.name} has no KL: it was drawn from the prior alone, or not measured, or its file "
+                f"is older than such sizes: encode the examples again"
+            )
         return self.kl
 
     @property
@@ -107,7 +110,7 @@ class LatentStack:
         index: Tensor,
         mask: Tensor | None = None,
         symbols: Symbols | None = None,
-        measured: bool = True,
+        sampled: Sequence[Latent] | None = None,
     ) -> LatentStack:
         """What a top-down pass left behind.
 
@@ -117,9 +120,12 @@ class LatentStack:
             index: As in the class.
             mask: As in the class.
             symbols: As in the class.
-            measured: Whether the KL is kept.
+            sampled: The latent layers of a pass over the same examples that drew from the posterior, whose KL is
+                kept; None for no KL.
         """
-        return cls(tuple(stacked(latent, measured) for latent in latents), tuple(positions), index, mask, symbols)
+        sources = [None] * len(latents) if sampled is None else sampled
+        layers = tuple(stacked(latent, source) for latent, source in zip(latents, sources, strict=True))
+        return cls(layers, tuple(positions), index, mask, symbols)
 
     @classmethod
     def cat(cls, stacks: Sequence[LatentStack]) -> LatentStack:
@@ -160,6 +166,9 @@ class LatentStack:
     @property
     def kls(self) -> Tensor:
         """KL of each layer, [layers, B], nats: what an ideal code of the layer takes, given the layers above.
+
+        It is that of a pass that draws from the posterior, as in the bound, whatever z is: at the posterior's mean, the
+        KL of the layers below is another number, and no code's length.
 
         Raises:
             ValueError: If nothing was encoded.
@@ -242,20 +251,21 @@ class LatentStack:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it is no file of latents, or its format is another.
+            ValueError: If it is no file of latents, or of a later format.
         """
         try:
             content = torch.load(path, map_location=map_location, weights_only=True)
         except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError) as error:
-            raise ValueError(f"{path} is no file of latents, or is damaged: it can not be read as one") from error
+            raise ValueError(f"{path} is no file of latents, or is damaged: it cannot be read as one") from error
         found = content.get(FORMAT_KEY) if isinstance(content, dict) else None
-        if found != FORMAT:
+        if found not in (1, FORMAT):
             raise ValueError(
-                f"{path}: this version of lit_vae reads latents of format {FORMAT}, this file has "
+                f"{path}: this version of lit_vae reads latents of format 1 or {FORMAT}, this file has "
                 f"{'none: it holds something else' if found is None else found}; python -m lit_vae encode writes one"
             )
+        outdated = {"kl": None} if found == 1 else {}
         return cls(
-            tuple(StackedLayer(**layer) for layer in content["layers"]),
+            tuple(StackedLayer(**(layer | outdated)) for layer in content["layers"]),
             tuple(content["positions"]),
             content["index"],
             content["mask"],
@@ -263,13 +273,13 @@ class LatentStack:
         )
 
 
-def stacked(latent: Latent, measured: bool) -> StackedLayer:
-    """A latent layer as plain tensors, its KL among them if asked."""
+def stacked(latent: Latent, sampled: Latent | None) -> StackedLayer:
+    """A latent layer as plain tensors, with the KL of the same layer in a sampled pass if there is one."""
     prior, posterior = latent.prior, latent.posterior
     noise = (latent.z - prior.loc) * (-prior.log_scale).exp()
     if posterior is None:
         return StackedLayer(latent.layer.name, latent.z, noise, mask=latent.mask)
-    kl = latent.kl_elements if measured else None
+    kl = None if sampled is None else sampled.kl_elements
     if kl is not None and latent.mask is not None:
         kl = kl.masked_fill(~latent.mask.unsqueeze(-1), 0.0)
     return StackedLayer(latent.layer.name, latent.z, noise, posterior.mean, posterior.scale, kl, latent.mask)

@@ -161,7 +161,8 @@ class LatentVariableModel(LightningModule):
             draw: Chooses z at each layer: ``from_posterior``, or ``posterior_mean`` for the same z whatever the seed.
             seed: Other seeds, other draws. An example's draw is the same in any batch.
             batch_size: How many at a time.
-            measured: Whether the KL is kept. Where a flow is part of the posterior, it is estimated at one draw of it.
+            measured: Whether the KL is kept: that of a pass which draws from the posterior, as in the bound, whatever
+                ``draw`` is. Another draw takes one more pass for it.
 
         Raises:
             ValueError: If there is no example.
@@ -173,8 +174,12 @@ class LatentVariableModel(LightningModule):
             for start in range(0, len(batch), batch_size):
                 part = batch[start : start + batch_size].to(self.device)
                 _, latents = self(part, draw, IndexedNoise(part.index, seed))
+                sampled = None
+                if measured:
+                    plain = draw is from_posterior
+                    sampled = latents if plain else self(part, from_posterior, IndexedNoise(part.index, seed))[1]
                 positions = self.head.embed(part[:1]).shape[1:-1]
-                stacks.append(LatentStack.of(latents, positions, part.index, part.mask, self._symbols, measured))
+                stacks.append(LatentStack.of(latents, positions, part.index, part.mask, self._symbols, sampled))
         return LatentStack.cat(stacks)
 
     def information(self, batches: Iterable[Batch]) -> list[Tensor]:

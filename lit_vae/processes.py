@@ -54,6 +54,23 @@ def gathered(rows: Tensor) -> Tensor:
     return summed(torch.cat([rows.new_zeros(before, *rows.shape[1:]), rows, rows.new_zeros(after, *rows.shape[1:])]))
 
 
+def statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How many numbers a channel has in all processes, [], their mean and their variance (not corrected), [C].
+
+    Differentiable. Each process's own moments are combined, which loses nothing where a mean is large beside the
+    deviation.
+
+    Args:
+        x: Of this process, [B, C, *], float.
+    """
+    rest = [0, *range(2, x.dim())]
+    count = x.new_tensor([x.numel() / x.shape[1]])
+    counts, means, variances = (gathered(own.unsqueeze(0)) for own in (count, x.mean(rest), x.var(rest, correction=0)))
+    total = counts.sum()
+    mean = (counts * means).sum(0) / total
+    return total, mean, (counts * (variances + (means - mean).square())).sum(0) / total
+
+
 class Sum(torch.autograd.Function):
     """An all-reduce that gradients pass through."""
 

@@ -1,5 +1,6 @@
 """Latents as plain tensors: cut, joined, measured, saved, and refused where they do not belong."""
 
+import dataclasses
 import math
 
 import pytest
@@ -30,7 +31,7 @@ def latents():
 
 @pytest.fixture
 def stack(latents):
-    return LatentStack.of(latents, (4, 8), torch.tensor([7, 5, 2]), None, SYMBOLS)
+    return LatentStack.of(latents, (4, 8), torch.tensor([7, 5, 2]), None, SYMBOLS, latents)
 
 
 def equal(one, other):
@@ -71,12 +72,23 @@ def test_information_is_the_mean_divergence_of_a_variable_over_examples_and_posi
         torch.testing.assert_close(nats, source.kl_elements.mean((0, 1, 2)))
 
 
+def test_a_size_is_that_of_the_sampled_pass_and_not_of_the_latents_that_are_written(latents):
+    other = [dataclasses.replace(source, prior=source.prior.tempered(2.0)) for source in latents]
+
+    sized = LatentStack.of(latents, (4, 8), torch.arange(3), None, SYMBOLS, other)
+    unsized = LatentStack.of(latents, (4, 8), torch.arange(3), None, SYMBOLS)
+
+    torch.testing.assert_close(sized.kls, torch.stack([source.kl for source in other]))
+    with pytest.raises(ValueError, match=r"1x1\.0 has no KL: .* encode the examples again"):
+        _ = unsized.kls
+
+
 def test_positions_that_do_not_exist_take_no_room():
     layer = Layer(0, "z", (4, 3))
     mask = torch.tensor([[True, True, False, False]]).expand(3, -1)
     source = latent(layer, mask=mask)
 
-    stack = LatentStack.of([source], (4,), torch.arange(3), mask)
+    stack = LatentStack.of([source], (4,), torch.arange(3), mask, None, [source])
 
     torch.testing.assert_close(stack.nats, source.kl)
     assert (stack.layers[0].kl[:, 2:] == 0).all()
@@ -125,7 +137,18 @@ def test_a_stack_comes_back_from_a_file_that_holds_tensors_and_plain_values_alon
     assert equal(loaded, stack[:2])
     assert loaded.positions == (4, 8)
     assert loaded.symbols.state() == SYMBOLS.state()
-    assert torch.load(tmp_path / "latents.pt", weights_only=True)["lit_vae_latents"] == 1
+    assert torch.load(tmp_path / "latents.pt", weights_only=True)["lit_vae_latents"] == 2
+
+
+def test_a_file_of_the_first_format_is_read_without_its_sizes(stack, tmp_path):
+    stack.save(tmp_path / "new.pt")
+    torch.save({**torch.load(tmp_path / "new.pt", weights_only=True), "lit_vae_latents": 1}, tmp_path / "old.pt")
+
+    old = LatentStack.load(tmp_path / "old.pt")
+
+    assert all(torch.equal(layer.z, new.z) for layer, new in zip(old.layers, stack.layers, strict=True))
+    with pytest.raises(ValueError, match="its file is older than such sizes: encode the examples again"):
+        _ = old.information
 
 
 def test_a_part_of_a_stack_takes_only_the_room_of_the_part(tmp_path):
@@ -140,12 +163,12 @@ def test_a_file_that_holds_no_latents_or_those_of_another_version_is_refused(sta
     (tmp_path / "text.pt").write_text("no latents")
     torch.save({"state_dict": {}}, tmp_path / "model.pt")
     stack.save(tmp_path / "future.pt")
-    torch.save({**torch.load(tmp_path / "future.pt", weights_only=True), "lit_vae_latents": 2}, tmp_path / "future.pt")
+    torch.save({**torch.load(tmp_path / "future.pt", weights_only=True), "lit_vae_latents": 3}, tmp_path / "future.pt")
 
     for name, reason in {
         "text": "is no file of latents, or is damaged",
-        "model": "reads latents of format 1, this file has none.*lit_vae encode writes one",
-        "future": "reads latents of format 1, this file has 2",
+        "model": "reads latents of format 1 or 2, this file has none.*lit_vae encode writes one",
+        "future": "reads latents of format 1 or 2, this file has 3",
     }.items():
         with pytest.raises(ValueError, match=reason):
             LatentStack.load(tmp_path / f"{name}.pt")

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from lit_vae import Batch, LitVAE
 from lit_vae import vae as module_of_vae
-from lit_vae.backbones import LadderVAE, RecurrentVAE
+from lit_vae.backbones import BatchNormPosterior, GaussianPosterior, LadderVAE, RecurrentVAE
 from lit_vae.backbones.nvae_cells import batch_norm
 from lit_vae.cli.quiet import quieten
 from lit_vae.data.loading import as_is
@@ -66,9 +66,15 @@ def descent(weights):
     return torch.optim.SGD(weights, 1e-2)
 
 
-def text_vae(objective, **settings):
+def text_vae(objective, posterior=GaussianPosterior, **settings):
     head = LSTMTokenHead(16, 20, (None,), embed_width=8, hidden=16)
-    return Told(RecurrentVAE(8, (None,), width=16, hidden=16, latent=4), head, objective, descent, **settings)
+    return Told(
+        RecurrentVAE(8, (None,), width=16, hidden=16, latent=4, posterior=posterior),
+        head,
+        objective,
+        descent,
+        **settings,
+    )
 
 
 def picture_vae(objective, head=LogisticPixelHead, backbone=LadderVAE, **settings):
@@ -113,6 +119,7 @@ COUPLED = {
         texts,
         lambda: text_vae(ELBO("symbol", free_bits=FreeBits(0.01, "dimension", "batch"))),
     ),
+    "texts, batch-normalised posterior": (texts, lambda: text_vae(ELBO("symbol"), posterior=BatchNormPosterior)),
     "pictures, gamma balance": (pictures, balanced(GammaBalance(100))),
     "pictures, square balance": (pictures, balanced(SquareBalance())),
     "pictures, optimal sigma": (pictures, lambda: picture_vae(ELBO("symbol"), L2PixelHead)),

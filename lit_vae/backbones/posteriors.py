@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from lit_vae.backbones.convolutions import shrunk, soft_gaussian
+from lit_vae.backbones.standardize import Standardize
 from lit_vae.distributions import Gaussian, at_least_float32
+from lit_vae.processes import together
 
 
 class PosteriorLayer(nn.Module, ABC):
@@ -62,13 +64,14 @@ class BatchNormPosterior(PosteriorLayer):
     """Means whose spread over the batch is fixed, so that the posterior cannot collapse to the prior.
 
     Each mean has standard deviation ``gamma`` over a batch, around a learned centre; then the batch's average KL is at
-    least latent gamma^2 / 2 nats. Evaluation divides by running statistics.
+    least latent gamma^2 / 2 nats. Evaluation divides by running statistics: from the first step on, those of training.
 
     Args:
         width: Linked to the backbone.
         latent: Linked to the backbone.
         gamma: Standard deviation of each mean; 0.5 to 0.7 in the paper.
-        momentum: Weight of the newest batch in the running statistics.
+        momentum: Weight of the newest batch in the running statistics; until there have been 1 / momentum, all batches
+            weigh the same.
 
     Raises:
         ValueError: If ``gamma`` is not positive or ``momentum`` not in (0, 1]; in training, if there is but one
@@ -82,25 +85,24 @@ class BatchNormPosterior(PosteriorLayer):
         super().__init__(width, latent)
         if not gamma > 0 or not 0 < momentum <= 1:
             raise ValueError(
-                f"of model.backbone.init_args.posterior.init_args gamma is above 0 and momentum in (0, 1], "
+                f"of model.backbone.init_args.posterior.init_args gamma must be > 0 and momentum in (0, 1], "
                 f"got {gamma} and {momentum}"
             )
         self.gamma = gamma
         self.project = shrunk(nn.Linear(width, 2 * latent), 0.1)
         # Means start close together: torch's usual eps would be most of their variance, and undercut the bound.
-        self.norm = nn.BatchNorm1d(latent, eps=1e-10, momentum=momentum, affine=False)
+        self.norm = Standardize(latent, momentum, eps=1e-10)
         self.centre = nn.Parameter(torch.zeros(latent))
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Gaussian:
         gaussian = soft_gaussian(self.project(features))
         loc = gaussian.loc.flatten(0, -2) if mask is None else gaussian.loc[mask]
-        if self.training and len(loc) < 2:
+        if self.training and not together() and len(loc) < 2:
             raise ValueError(
                 "BatchNormPosterior measures the spread of the means over a batch, and this one has a single example: "
                 "raise data.init_args.batch_size to 2 or more"
             )
-        assert self.norm.running_mean is not None
-        standard = self.norm(loc.to(self.norm.running_mean.dtype))
+        standard = self.norm(loc)
         if mask is None:
             standard = standard.view_as(gaussian.loc)
         else:

@@ -19,7 +19,8 @@ class AggressiveEncoder(Callback):
 
     Each step sees the next batch. The encoder's steps end when the loss per symbol of a window of them is not below
     that of the window before, or after ``most`` steps. All this ends for good after the first validation whose mutual
-    information is below that of the validation before: from then on both train together.
+    information is below that of the validation before: from then on both train together. Every validation draws z from
+    the same noise, so that what falls is the model's information and not its estimate.
 
     An epoch is one pass over the data here, most of it spent on the encoder; in the paper it is as many steps of the
     decoder, so that an epoch of theirs takes as many of ours as the encoder takes steps. The schedules of the objective

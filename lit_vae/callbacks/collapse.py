@@ -1,15 +1,15 @@
-"""Whether the latent variables carry anything, said in words when they stop to."""
+"""Whether the latent variables carry anything, and a message when they stop doing so."""
 
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
-from torchmetrics import MeanMetric
 
 from lit_vae.batch import Batch
 from lit_vae.distributions import Gaussian
 from lit_vae.latents import Latent
 from lit_vae.metrics import AggregatePosterior
+from lit_vae.vae import LitVAE
 
 CURES = (
     "to cure it, give the KL a floor (model.objective.init_args.free_bits) or let it count later "
@@ -20,16 +20,16 @@ CURES = (
 
 
 class CollapseWatch(Callback):
-    """Logs mutual information and active units of the top latent layer, and names a collapse in words.
+    """Logs mutual information and active units of the top latent layer, and prints a message when a model collapses.
 
-    After each validation and test: ``mutual_information`` (nats), ``mutual_information_examples`` (its ceiling is the
-    log of that), ``active_units`` and ``units``. A model has collapsed where its KL is below ``nats`` in all, or, with
-    one latent layer, where fewer than a tenth of its units are active. Then the decoder models the data alone, while
-    the loss looks as good as ever. In training that is said when two validations in a row have found it: at first few
-    models use their latent variables.
+    After each validation and test: ``mutual_information`` (nats; at most the KL, and at most the log of
+    ``mutual_information_examples``), ``mutual_information_std_error``, ``active_units`` and ``units``. A model has
+    collapsed where the KL of all layers is below ``nats``, or, with one latent layer, where fewer than a tenth of its
+    units are active. Then the decoder models the data alone, while the loss looks as good as ever. During training the
+    message waits for a second validation in a row that finds it: at first few models use their latent variables.
 
     Args:
-        nats: KL of all layers, nats per example, below which nothing is left of the latent variables; 0 for never.
+        nats: KL of all layers, nats per example, below which a model counts as collapsed; 0 turns the message off.
 
     Raises:
         ValueError: If ``nats`` is negative.
@@ -40,13 +40,12 @@ class CollapseWatch(Callback):
 
     def __init__(self, nats: float = 1.0) -> None:
         if nats < 0:
-            raise ValueError(f"collapse.nats counts up from 0, got {nats}")
+            raise ValueError(f"collapse.nats must be >= 0, got {nats}")
         self.nats = nats
         self._said = False
         self._suspected = False
         self._resumed: dict[str, Any] = {}
         self._posterior = AggregatePosterior()
-        self._rate = MeanMetric()
         self._layers = 0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -71,14 +70,11 @@ class CollapseWatch(Callback):
     ) -> None:
         latents: list[Latent] = outputs["latents"]
         self._layers = len(latents)
-        if not latents or trainer.sanity_checking:
+        if not latents:
             return
-        for metric in (self._posterior, self._rate):
-            metric.to(pl_module.device)
-        self._rate.update(sum(latent.kl for latent in latents))
         top = latents[0]
         if isinstance(top.posterior, Gaussian) and top.mask is None:
-            self._posterior.update(batch.index, top.posterior, top.z)
+            self._posterior.to(pl_module.device).update(batch.index, top.posterior, top.z)
 
     on_test_batch_end = on_validation_batch_end
 
@@ -89,10 +85,11 @@ class CollapseWatch(Callback):
         self._report(trainer, pl_module, "test")
 
     def _report(self, trainer: Trainer, pl_module: LightningModule, split: str) -> None:
-        if trainer.sanity_checking or not self._rate.update_called:
+        if not self._layers:
             return
-        rate = float(self._rate.compute())
-        self._rate.reset()
+        assert isinstance(pl_module, LitVAE)
+        totals = pl_module.likelihood.compute()  # the module's own hook, which empties it, comes after this one
+        rate = float(totals["rate"] / totals["examples"])
         words = f"the KL is {rate:.2f} nats"
         collapsed = rate < self.nats
         if self._posterior.update_called:
@@ -102,8 +99,11 @@ class CollapseWatch(Callback):
             pl_module.log_dict({f"{split}/{name}": value for name, value in found.items()}, rank_zero_only=False)
             active, units = round(found["active_units"]), round(found["units"])
             words += f", {active} of {units} units{' of the top layer' * (self._layers > 1)} are active"
-            words += f", the mutual information is {found['mutual_information']:.2f} nats"
+            told, error = found["mutual_information"], found["mutual_information_std_error"]
+            words += f", the mutual information is {told:z.2f} nats (standard error {error:.2f})"
             collapsed |= self._layers == 1 and 10 * active < units and self.nats > 0
+        if trainer.sanity_checking:
+            return
         sure = collapsed and (self._suspected or trainer.state.fn != "fit")
         if sure != self._said and (sure or not collapsed):
             say(f"posterior collapse: {words}; {CURES}" if sure else f"no posterior collapse any more: {words}")

@@ -29,7 +29,9 @@ class EMA(Callback):
     callback; exactly but for the averages without it; and from one that was written without it, averaging begins.
 
     An update that is left out counts for nothing here. Running statistics (buffers called ``running_...``, as those of
-    batch norms) are averaged as weights are; other buffers are not. Averages are in single precision or better.
+    batch norms) are averaged as weights are, but from the first update on: before it they may hold what they were
+    initialised to, which no batch has measured. Other buffers are not averaged. Averages are in single precision or
+    better.
 
     Args:
         decay: What an average keeps of itself at each update.
@@ -98,6 +100,10 @@ class EMA(Callback):
             if step >= self.start:
                 self._begin(weights)
             return
+        if self._updates == 0:
+            for name, average in self._averages.items():
+                if not isinstance(weights[name], torch.nn.Parameter):
+                    average.copy_(weights[name])
         decay = min(self.decay, (1 + self._updates) / (10 + self._updates)) if self.warmup else self.decay
         averages = list(self._averages.values())
         current = [weights[name].detach().to(average.dtype) for name, average in self._averages.items()]

@@ -40,8 +40,9 @@ def write_latents(
 ) -> None:
     """Write the latents of examples to a file, and print how much each latent layer holds.
 
-    The size of a layer is its KL: what an ideal code of it takes, given the layers above. From Python, the file is read
-    by lit_vae.LatentStack.load.
+    The size of a layer is its KL: what an ideal code of it takes, given the layers above. It is measured on samples of
+    the posterior, whichever z is written: over the whole split, the total is the rate that test reports. From Python,
+    the file is read by lit_vae.LatentStack.load.
 
     Args:
         ckpt_path: A run directory, whose best checkpoint is taken, or a checkpoint.
@@ -51,7 +52,7 @@ def write_latents(
         split: train, val, test or all.
         z: The posterior's mean, or a sample of the posterior.
         layers: Keep only so many latent layers, from the top; null for all.
-        seed: Other seeds, other samples of the posterior.
+        seed: Other seeds, other samples of the posterior, of which test has those of seed 0.
         overwrite: Replace an existing file.
         json: Print for a machine.
     """

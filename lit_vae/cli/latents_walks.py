@@ -84,7 +84,7 @@ def show_interpolation(
         numbers = pairs or list(range(2 * num))
         batch = chosen(vae, data, split, numbers[0::2] + numbers[1::2])
     path = target(out, "interpolation", vae.symbols.suffix, overwrite)
-    stack, ways = vae.encode(batch, posterior_mean), len(batch) // 2
+    stack, ways = vae.encode(batch, posterior_mean, measured=False), len(batch) // 2
     shown = vae.show(between(vae, stack[:ways], stack[ways:], steps), decoding=Decoding(0.0, beams=beams))
     every = vae.symbols.render(batch.x, batch.mask) + shown
     first = [2 * ways + way * steps for way in range(ways)]
@@ -153,7 +153,7 @@ def show_traversal(
             variables = measured[layer].argsort(descending=True)[:num].tolist()
         print(f"largest KL: layer {layer}, variables {', '.join(map(str, variables))}", file=sys.stderr)
     values = [reach * (2 * step / (steps - 1) - 1) for step in range(steps)]
-    stack = vae.encode(batch, posterior_mean)
+    stack = vae.encode(batch, posterior_mean, measured=False)
     walk = along(vae, stack, layers[layer].index, [(*(at or []), variable) for variable in variables], values)
     shown = vae.show(walk, decoding=Decoding(0.0, beams=beams))
     labels: list[dict[str, Label]] = [

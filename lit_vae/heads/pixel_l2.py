@@ -106,5 +106,7 @@ class L2PixelHead(PixelHead):
         with torch.no_grad():
             self.batches += 1
             weight = (1 / self.batches).clamp(min=1 / MEMORY)
-            self.running_variance += weight * (variance - self.running_variance)
+            self.running_variance.lerp_(
+                variance.to(self.running_variance.dtype), weight.to(self.running_variance.dtype)
+            )
         return self._floored(variance)

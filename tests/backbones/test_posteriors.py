@@ -75,6 +75,55 @@ def test_the_centre_of_the_means_is_learned_and_their_spread_is_not():
     assert {name for name, _ in layer.named_parameters()} == {"project.weight", "project.bias", "centre"}
 
 
+@pytest.mark.parametrize("spread", [1e-3, 1.0, 100.0])
+@torch.no_grad()
+def test_after_one_step_an_evaluation_of_the_batch_has_the_kl_of_training(spread):
+    torch.manual_seed(0)
+    layer, x = BatchNormPosterior(6, 32), 5 + spread * torch.randn(64, 6)
+    trained = layer(x)
+
+    evaluated = layer.eval()(x)
+
+    # training divides by the batch's own variance, an evaluation by the unbiased estimate of all data's
+    torch.testing.assert_close(evaluated.loc, trained.loc * math.sqrt(63 / 64), rtol=1e-3, atol=1e-4)
+    assert kls(evaluated).sum(1).mean().item() == pytest.approx(kls(trained).sum(1).mean().item(), rel=0.02)
+
+
+@torch.no_grad()
+def test_an_evaluation_averages_the_first_batches_and_then_forgets_the_oldest():
+    torch.manual_seed(0)
+    layer = BatchNormPosterior(6, 3, momentum=0.25)
+    batches = [5 * (1 + number) * torch.randn(8, 6) for number in range(9)]
+    means = [layer.project(batch)[:, :3].mean(0) for batch in batches]
+    variances = [layer.project(batch)[:, :3].var(0) for batch in batches]
+
+    for number, batch in enumerate(batches):
+        layer(batch)
+        if number < 4:
+            mean, variance = sum(means[: number + 1]) / (number + 1), sum(variances[: number + 1]) / (number + 1)
+        else:
+            mean, variance = 0.75 * mean + 0.25 * means[number], 0.75 * variance + 0.25 * variances[number]
+        torch.testing.assert_close(layer.norm.running_mean, mean)
+        torch.testing.assert_close(layer.norm.running_var, variance)
+
+
+@torch.no_grad()
+def test_running_statistics_of_torchs_batch_norm_are_read():
+    torch.manual_seed(0)
+    layer, norm, x = (
+        BatchNormPosterior(6, 3).eval(),
+        torch.nn.BatchNorm1d(3, eps=1e-10, affine=False),
+        torch.randn(8, 6),
+    )
+    for _ in range(3):
+        norm(torch.randn(8, 3))
+
+    layer.norm.load_state_dict(norm.state_dict())
+
+    expected = layer.gamma * norm.eval()(layer.project(x)[:, :3])
+    torch.testing.assert_close(layer(x).loc, expected)
+
+
 @torch.no_grad()
 def test_an_evaluation_divides_by_running_statistics_that_a_checkpoint_holds():
     torch.manual_seed(0)

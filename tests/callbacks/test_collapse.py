@@ -19,7 +19,10 @@ def test_a_collapse_is_named_with_what_to_turn(deaf, data, make_short_trainer, c
     make_short_trainer(CollapseWatch()).validate(deaf, data)
 
     said = capsys.readouterr().out
-    assert "posterior collapse: the KL is 0.00 nats, 0 of 2 units are active, the mutual information is" in said
+    assert (
+        "posterior collapse: the KL is 0.00 nats, 0 of 2 units are active, "
+        "the mutual information is 0.00 nats (standard error 0.00);"
+    ) in said
     assert "model.objective.init_args.free_bits" in said
 
 
@@ -89,9 +92,16 @@ def test_what_it_measures_is_logged(vae, data, make_short_trainer):
     assert logged["val/units"] == 2
     assert logged["val/mutual_information_examples"] == 64
     assert logged["val/active_units"] <= 2
-    assert "val/mutual_information" in logged
+    room = 3 * logged["val/mutual_information_std_error"]
+    assert -room <= logged["val/mutual_information"] <= logged["val/rate"] + room
+
+
+def test_the_kl_that_it_names_is_the_rate_that_is_logged(vae, data, make_short_trainer, capsys):
+    (logged,) = make_short_trainer(CollapseWatch(1e6), limit_val_batches=2).validate(vae, data, verbose=False)
+
+    assert f"the KL is {logged['val/rate']:.2f} nats" in capsys.readouterr().out
 
 
 def test_a_threshold_below_nothing_is_refused():
-    with pytest.raises(ValueError, match=r"collapse\.nats counts up from 0, got -1"):
+    with pytest.raises(ValueError, match=r"collapse\.nats must be >= 0, got -1"):
         CollapseWatch(-1)

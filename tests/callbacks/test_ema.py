@@ -41,6 +41,17 @@ def flat(source):
     return torch.cat([values[name].detach().flatten().double() for name in sorted(values)])
 
 
+def statistics(module):
+    """Which numbers of :func:`flat` are running statistics."""
+    values = averaged(module)
+    return torch.cat(
+        [
+            torch.full([values[name].numel()], not isinstance(values[name], torch.nn.Parameter))
+            for name in sorted(values)
+        ]
+    )
+
+
 def part(state, names):
     return {name: state[name] for name in names}
 
@@ -69,9 +80,21 @@ def test_the_averages_of_weights_and_running_statistics_are_validated(
     trainer.fit(vae, data)
 
     first, second = watch.validated[-2:]
-    assert close(first, average(watch.trained[:3], 0.7, warmup))
-    assert close(second, average(watch.trained, 0.7, warmup))
-    assert not close(first, watch.trained[2])
+    start, *trained = watch.trained
+    start = torch.where(statistics(vae), trained[0], start)  # before any batch, statistics are none
+    assert close(first, average([start, *trained[:2]], 0.7, warmup))
+    assert close(second, average([start, *trained], 0.7, warmup))
+    assert not close(first, trained[1])
+
+
+def test_the_average_of_a_running_statistic_has_nothing_of_its_initial_value(make_vae, data, make_short_trainer):
+    vae = make_vae(NormedConvVAE)
+    vae.backbone.norm.momentum = 1.0  # the newest batch alone
+    vae.backbone.norm.running_var.fill_(1e6)
+
+    make_short_trainer(EMA(0.999, warmup=False)).fit(vae, data)
+
+    assert vae.backbone.norm.running_var.max() < 1e3
 
 
 def test_training_never_sees_the_averages(make_vae, data, make_short_trainer):

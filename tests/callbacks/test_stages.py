@@ -180,12 +180,21 @@ def test_aggression_ends_when_the_mutual_information_falls(vae, data, make_short
 def test_what_a_recipe_needs_of_the_trainer_is_asked_before_training(vae, data, make_short_trainer, monkeypatch):
     monkeypatch.setattr(type(vae), "on_train_start", lambda self: pytest.fail("training began"))
 
-    with pytest.raises(ValueError, match="set trainer.accumulate_grad_batches to 1"):
+    with pytest.raises(ValueError, match=r"set trainer\.accumulate_grad_batches to 1"):
         make_short_trainer(AggressiveEncoder(), CollapseWatch(), accumulate_grad_batches=2).fit(vae, data)
     with pytest.raises(ValueError, match="CollapseWatch reports: add it"):
         make_short_trainer(AggressiveEncoder()).fit(vae, data)
     with pytest.raises(ValueError, match=r"Stages divides trainer\.max_epochs"):
         make_short_trainer(Stages([Stage(share=0.5), Stage()])).fit(vae, data)
+
+
+def test_a_model_that_does_not_change_tells_as_much_at_every_validation(vae, data, make_short_trainer):
+    still = LitVAE(vae.backbone, vae.head, vae.objective, lambda parameters: torch.optim.SGD(parameters, lr=0.0))
+    aggressive = AggressiveEncoder(window=1, most=2)
+
+    make_short_trainer(aggressive, CollapseWatch(0), max_epochs=3).fit(still, data)
+
+    assert not aggressive.state_dict()["over"]
 
 
 def test_aggression_without_a_measure_to_end_it_is_refused(vae, data, make_short_trainer):

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
 from lit_vae.latent_stack import LatentStack
 
@@ -38,6 +39,27 @@ def test_a_machine_reads_the_sizes(cli, finished):
 
     assert (report["file"], report["examples"]) == ("latents.pt", 3)
     assert [layer["layer"] for layer in report["layers"]] == ["z", "total"]
+
+
+def test_the_printed_size_is_the_rate_of_a_test_on_the_same_examples(cli):
+    hierarchy = {"class_path": "lit_vae.backbones.LadderVAE", "init_args": {"width": 8, "latent": 2, "blocks": [1, 1]}}
+    assert cli("fit", "--config", cli.config("pictures", model__backbone=hierarchy), "--run_dir", "ladder").status == 0
+    checkpoint = torch.load(next((cli.folder / "ladder" / "checkpoints").glob("best*")), weights_only=True)
+    for name, weight in checkpoint["state_dict"].items():
+        if name.startswith("backbone."):
+            weight.add_(0.1 * torch.randn_like(weight))
+    torch.save(checkpoint, "loud.ckpt")
+
+    tested = cli("test", "--ckpt_path", "loud.ckpt").out
+    reports = [
+        json.loads(cli("encode", "--ckpt_path", "loud.ckpt", "--num", 180, "--out", f"{z}.pt", "--z", z, "--json").out)
+        for z in ("mean", "sample")
+    ]
+
+    rate = float(re.search(r"test/rate .*?([\d.]+)", tested)[1])
+    assert 1 < rate < 1000
+    for report in reports:
+        assert report["layers"][-1]["nats"] == pytest.approx(rate, rel=1e-5)
 
 
 def test_latents_decode_to_the_reconstructions(cli, encoded):

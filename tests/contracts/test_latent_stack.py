@@ -58,7 +58,18 @@ def test_decoding_what_was_encoded_is_the_pass_that_trains_bit_for_bit(vae, batc
     assert same(vae.decode(pieces), trained, batch)
     for mine, latent in zip(stack.layers, latents, strict=True):
         assert torch.equal(mine.z, latent.z)
-        assert torch.equal(mine.nats.flatten(1).sum(1), latent.kl)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("draw", [from_posterior, posterior_mean, FromPrior(), TopLayers(1)])
+def test_sizes_are_those_of_the_bound_whatever_z_is_written(vae, batch, draw):
+    terms = vae.terms(batch, IndexedNoise(batch.index))
+
+    stack = vae.encode(batch, draw)
+
+    torch.testing.assert_close(stack.nats, terms.rate)
+    torch.testing.assert_close(stack.kls, terms.kls)
+    torch.testing.assert_close(stack.information, vae.information([batch]), check_dtype=False)
 
 
 @torch.no_grad()

@@ -71,6 +71,17 @@ def test_the_running_sigma_is_the_mean_of_the_first_batches_and_is_saved():
     assert torch.equal(restored.running_variance, head.running_variance)
 
 
+def test_the_first_running_sigma_has_nothing_of_an_initial_value_however_small_the_error():
+    head = L2PixelHead(4, 256, SHAPE, sigma="optimal").train()
+    with torch.no_grad():
+        head.output.weight.zero_()
+        head.output.bias.fill_(1.001)
+
+    head(features()).log_prob(torch.full((3, *SHAPE), 255))
+
+    assert head.running_variance.item() == pytest.approx(1e-6, rel=1e-3)
+
+
 def test_a_perfect_reconstruction_has_a_finite_likelihood_and_gradient():
     head = L2PixelHead(4, 256, SHAPE, sigma="optimal").train()
     with torch.no_grad():
