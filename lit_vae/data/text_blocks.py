@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 
 from lit_vae.batch import Batch
 from lit_vae.corpora.cache import cache_folder, kept
 from lit_vae.corpora.encoding import EncodeStream, Tally, encoded, trained
-from lit_vae.corpora.files import Stretch, refuse_empty
+from lit_vae.corpora.files import Stretch, refuse_other
 from lit_vae.corpora.tables import Columns, mapped, written
 from lit_vae.corpora.workers import Workers
 from lit_vae.data.base import Split, SymbolDataModule
 from lit_vae.data.dataset import SymbolDataset
 from lit_vae.data.folders import existing_file
+from lit_vae.data.saying import say
 from lit_vae.symbols import Blocks
 from lit_vae.tokenizers import Characters, TokenizerTrainer, restore_tokenizer
 
@@ -69,7 +68,7 @@ class CharacterBlocksDataModule(SymbolDataModule):
     one in 20 characters it has no ``word``s.
 
     Args:
-        root: A file in UTF-8.
+        root: A plain text file in UTF-8.
         length: Tokens of a stretch.
         tokenizer: What trains the tokenizer; null for ``lit_vae.tokenizers.Characters``.
         batch_size: Stretches a batch and device.
@@ -121,7 +120,7 @@ class CharacterBlocksDataModule(SymbolDataModule):
     def texts(self) -> dict[Split, Stretch]:
         """The stretch of the file that each split is."""
         path = existing_file(self.root)
-        refuse_empty(path)
+        refuse_other(path)
         size = path.stat().st_size
         val, test = (size - round(part * size) for part in (self.val_fraction + self.test_fraction, self.test_fraction))
         return {"train": Stretch(path, 0, val), "val": Stretch(path, val, test), "test": Stretch(path, test, size)}
@@ -173,9 +172,3 @@ class CharacterBlocksDataModule(SymbolDataModule):
                 written(encoded(encode, source, self.workers, f"tokenizing {split}", tallies[split]), folder / split)
         counts = {split: dataclasses.asdict(tally) for split, tally in tallies.items()}
         (folder / "description.json").write_text(json.dumps({"tokenizer": tokenizer.state(), "tallies": counts}))
-
-
-@rank_zero_only
-def say(text: str) -> None:
-    """A line for the person at the console, beside whatever a verb writes to its output."""
-    print(text, file=sys.stderr)
