@@ -3,12 +3,12 @@
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_only
 
 from lit_vae.batch import Batch
 from lit_vae.distributions import Gaussian
 from lit_vae.latents import Latent
 from lit_vae.metrics import AggregatePosterior
+from lit_vae.notices import notice
 from lit_vae.vae import LitVAE
 
 CURES = (
@@ -106,12 +106,6 @@ class CollapseWatch(Callback):
             return
         sure = collapsed and (self._suspected or trainer.state.fn != "fit")
         if sure != self._said and (sure or not collapsed):
-            say(f"posterior collapse: {words}; {CURES}" if sure else f"no posterior collapse any more: {words}")
+            notice(f"posterior collapse: {words}; {CURES}" if sure else f"no posterior collapse any more: {words}")
             self._said = sure
         self._suspected = collapsed
-
-
-@rank_zero_only
-def say(words: str) -> None:
-    """Print a line, once for all processes."""
-    print(words, flush=True)

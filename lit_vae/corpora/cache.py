@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock
 
-FORMAT = 1
+FORMAT = 2
 """Of what is kept: raise it when the making changes but nothing of the key."""
 
 

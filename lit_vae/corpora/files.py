@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lit_vae.corpora.formats import other_format
 from lit_vae.corpora.sources import PART_BYTES, Part, TextSource, file_key, starts
 
 CHANGE = "change data.init_args.root (--data.root)"
@@ -26,14 +27,15 @@ class Lines(TextSource):
         part_bytes: How much of it makes a part.
 
     Raises:
-        ValueError: If the file is empty, has empty lines alone, or, when read so far, is not UTF-8.
+        ValueError: If the file is empty, has only empty lines, or holds something other than text; when it is read, if
+            that is not UTF-8 or has a zero byte.
     """
 
     path: Path
     part_bytes: int = PART_BYTES
 
     def __post_init__(self) -> None:
-        refuse_empty(self.path)
+        refuse_other(self.path)
         if next(iter(self), None) is None:
             raise ValueError(f"{self.path} has only empty lines, one text a line was expected: {CHANGE}")
 
@@ -146,18 +148,50 @@ def decoded(path: Path, content: bytes, offset: int) -> str:
         offset: Where in the file they begin.
 
     Raises:
-        ValueError: If they are not UTF-8.
+        ValueError: If they are not UTF-8, or one is zero.
     """
+    zero = content.find(b"\0")
     try:
-        return content.decode("utf-8" if offset else "utf-8-sig")
+        text = content.decode("utf-8" if offset else "utf-8-sig")
     except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        with path.open("rb") as file:
-            number += sum(file.read(stop - start).count(b"\n") for start, stop in starts(offset, PART_BYTES))
+        cure = "it is binary data" if zero >= 0 else "convert it (if it is Latin-1: iconv -f latin1 -t utf-8)"
         raise ValueError(
-            f"{path} is not UTF-8: byte 0x{content[error.start]:02x} at offset {offset + error.start}, line {number}; "
-            f"convert it (if it is Latin-1: iconv -f latin1 -t utf-8), or {CHANGE}"
+            f"{path} is not UTF-8: byte 0x{content[error.start]:02x} at {place(path, content, error.start, offset)}; "
+            f"{cure}, or {CHANGE}"
         ) from None
+    if zero >= 0:
+        order = "utf-16be" if (offset + zero) % 2 == 0 else "utf-16le"
+        raise ValueError(
+            f"{path} has a zero byte at {place(path, content, zero, offset)}, which no text has: remove it "
+            f"(tr -d '\\000') or, if every second byte is zero, convert it (iconv -f {order} -t utf-8), or {CHANGE}"
+        )
+    return text
+
+
+def place(path: Path, content: bytes, at: int, offset: int) -> str:
+    """Where in a file a byte is, a phrase.
+
+    Args:
+        path: The file.
+        content: Some bytes of it.
+        at: Which of them.
+        offset: Where in the file they begin.
+    """
+    number = content.count(b"\n", 0, at) + 1
+    with path.open("rb") as file:
+        number += sum(file.read(stop - start).count(b"\n") for start, stop in starts(offset, PART_BYTES))
+    return f"offset {offset + at}, line {number}"
+
+
+def refuse_other(path: Path) -> None:
+    """Refuse a file that is empty, or holds something other than plain text.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    refuse_empty(path)
+    if found := other_format(path):
+        raise ValueError(found)
 
 
 def refuse_empty(path: Path) -> None:

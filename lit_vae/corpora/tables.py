@@ -45,19 +45,41 @@ def gathered(chunks: Iterable[Columns]) -> Table:
 
 
 def written(chunks: Iterable[Columns], folder: Path) -> Table:
-    """Chunks put together in files, one a column, holding one chunk at a time."""
+    """Chunks put together in files, one a column, holding one chunk at a time.
+
+    A column has the type of its widest chunk.
+    """
     folder.mkdir()
-    types: dict[str, str] = {}
+    chunks_of: dict[str, list[tuple[np.dtype, int]]] = {}
     with ExitStack() as stack:
         files = {}
         for chunk in chunks:
             for name, column in chunk.items():
                 if name not in files:
                     files[name] = stack.enter_context((folder / f"{name}.bin").open("wb"))
-                    types[name] = column.dtype.str
+                    chunks_of[name] = []
                 column.tofile(files[name])
+                chunks_of[name].append((column.dtype, len(column)))
+    types = {name: widened(folder / f"{name}.bin", some).str for name, some in chunks_of.items()}
     (folder / "types.json").write_text(json.dumps(types))
     return mapped(folder)
+
+
+def widened(path: Path, chunks: list[tuple[np.dtype, int]]) -> np.dtype:
+    """Give all numbers of a file the type that holds the widest, which is returned.
+
+    Args:
+        path: The file.
+        chunks: The type, and how many numbers, of each chunk in it.
+    """
+    widest = np.result_type(*(dtype for dtype, _ in chunks))
+    if any(dtype != widest for dtype, _ in chunks):
+        wider = path.with_suffix(".wider")
+        with path.open("rb") as old, wider.open("wb") as new:
+            for dtype, count in chunks:
+                np.fromfile(old, dtype, count).astype(widest).tofile(new)
+        wider.replace(path)
+    return widest
 
 
 def mapped(folder: Path) -> Table:

@@ -26,23 +26,26 @@ from lit_vae.data.splits import present
 from lit_vae.symbols import Tokens
 from lit_vae.tokenizers import Tokenizer, TokenizerTrainer, restore_tokenizer
 
+UNITS = {"character": "characters", "byte": "bytes", "word": "words"}
+"""What a likelihood of texts is divided by, and the column that counts it."""
+
 
 class TextDataset(SymbolDataset):
     """Texts as one flat array of ids, each text followed by the end symbol.
 
-    A batch is padded with the end symbol under a False mask. Its ``units`` count the ``character``s and UTF-8 ``byte``s
-    of each text, the end symbol not among them, although the likelihood that they divide includes the end symbol's; and
-    its ``word``s between white space with the end symbol as one, which is the denominator of the field's perplexity.
+    A batch is padded with the end symbol under a False mask.
 
     Args:
-        columns: ``ids`` of all texts, end symbols included, integer; where each text ``ends`` in them; of each text its
-            ``characters``, ``bytes`` and ``words``.
+        columns: ``ids`` of all texts, end symbols included, integer; where each text ``ends`` in them; and, of each
+            text, those that ``units`` name.
+        units: The name of each of a batch's ``units``, and the column that counts it.
     """
 
     uneven = True
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, units: Mapping[str, str] = UNITS) -> None:
         self.columns = columns
+        self.units = dict(units)
 
     def __len__(self) -> int:
         return len(self.columns["ends"])
@@ -62,11 +65,7 @@ class TextDataset(SymbolDataset):
         positions = starts + np.arange((ends - starts).max())
         # Past its end a text repeats its last symbol, which is the end symbol.
         x = self.columns["ids"][np.minimum(positions, ends - 1)].astype(np.int64)
-        units = {
-            "character": self.columns["characters"][index],
-            "byte": self.columns["bytes"][index],
-            "word": self.columns["words"][index] + 1,
-        }
+        units = {name: self.columns[column][index] for name, column in self.units.items()}
         return Batch(
             torch.from_numpy(x),
             torch.from_numpy(positions < ends),
@@ -81,6 +80,13 @@ class TextDataModule(SymbolDataModule):
     Neither the texts nor their ids need fit into memory: texts are tokenized in parts, by several processes, into files
     that are mapped. The files are kept under a key of everything they are made of, and made again when any of it is
     another: the files of the corpus, the tokenizer's settings and code, and the limits below.
+
+    The ``units`` of a batch count what of the source its tokens stand for: ``character``s and UTF-8 ``byte``s, the end
+    symbol not among them, although the likelihood that they divide includes the end symbol's; and ``word``s between
+    white space with the end symbol as one, which is the denominator of the field's perplexity. Where the tokens of a
+    split do not tell all of its texts (``<unk>``, two spaces that become one), the first two are called
+    ``character_lossy`` and ``byte_lossy``: the likelihood of such tokens is not that of the texts. Where a split has
+    fewer spaces than one in 20 characters it has no ``word``s.
 
     Args:
         tokenizer: What trains the tokenizer, such as ``lit_vae.tokenizers.Words``.
@@ -170,7 +176,8 @@ class TextDataModule(SymbolDataModule):
                 tallies = {split: Tally(**description["tallies"][split]) for split in keys}
         for split, tally in tallies.items():
             self._say_longer(split, tally)
-        return Tokens(self.corpus, tokenizer, self.max_length), {s: TextDataset(table) for s, table in tables.items()}
+        datasets = {split: TextDataset(table, tallies[split].units()) for split, table in tables.items()}
+        return Tokens(self.corpus, tokenizer, self.max_length), datasets
 
     def _make(self, folder: Path | None) -> tuple[Tokenizer, dict[Split, Table], dict[Split, Tally]]:
         """Train the tokenizer and encode all splits, into the files of a folder or into memory."""

@@ -2,54 +2,54 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import sys
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 
 from lit_vae.batch import Batch
 from lit_vae.corpora.cache import cache_folder, kept
 from lit_vae.corpora.encoding import EncodeStream, Tally, encoded, trained
-from lit_vae.corpora.files import Stretch, refuse_empty
+from lit_vae.corpora.files import Stretch, refuse_other
 from lit_vae.corpora.tables import Columns, mapped, written
 from lit_vae.corpora.workers import Workers
 from lit_vae.data.base import Split, SymbolDataModule
 from lit_vae.data.dataset import SymbolDataset
 from lit_vae.data.folders import existing_file
+from lit_vae.notices import notice
 from lit_vae.symbols import Blocks
-from lit_vae.tokenizers import Characters, Tokenizer, TokenizerTrainer, restore_tokenizer
+from lit_vae.tokenizers import Characters, TokenizerTrainer, restore_tokenizer
 
 
 class BlockDataset(SymbolDataset):
     """Neighbouring stretches of one flat array of ids, each of as many tokens.
 
-    The ``units`` of a batch count the ``character``s and UTF-8 ``byte``s that its tokens are decoded to.
-
     Args:
-        columns: ``ids`` of the whole text, integer; what is left at its end is passed over.
+        columns: ``ids`` of the whole text, integer, and of each token those that ``units`` name; what is left at the
+            end is passed over.
         length: Tokens of a stretch.
-        tokenizer: Ids to text.
+        units: The name of each of a batch's ``units``, and the column that counts it.
     """
 
-    def __init__(self, columns: Columns, length: int, tokenizer: Tokenizer) -> None:
+    def __init__(self, columns: Columns, length: int, units: Mapping[str, str]) -> None:
         self.columns = columns
         self.length = length
-        self.tokenizer = tokenizer
+        self.units = dict(units)
 
     def __len__(self) -> int:
         return len(self.columns["ids"]) // self.length
 
     def __getitems__(self, indices: list[int]) -> Batch:
         index = np.asarray(indices)
-        rows = self.columns["ids"][index[:, None] * self.length + np.arange(self.length)].astype(np.int64)
-        texts = [self.tokenizer.decode(row) for row in rows.tolist()]
+        places = index[:, None] * self.length + np.arange(self.length)
+        rows = self.columns["ids"][places].astype(np.int64)
         units = {
-            "character": torch.tensor([len(text) for text in texts]),
-            "byte": torch.tensor([len(text.encode()) for text in texts]),
+            name: torch.from_numpy(self.columns[column][places].sum(1, dtype=np.int64))
+            for name, column in self.units.items()
         }
         return Batch(torch.from_numpy(rows), None, torch.from_numpy(index), units)
 
@@ -61,11 +61,16 @@ class CharacterBlocksDataModule(SymbolDataModule):
     a stretch, so there is no end symbol, in the alphabet or in the likelihood, and nats are nats of the text alone. The
     tokens at the end of a split that do not fill a stretch are left out; how many is said.
 
+    The ``units`` of a batch count what of the text its tokens stand for: ``byte``s of UTF-8, and the ``character``s and
+    ``word``s that begin there, so that what two stretches share counts in the first. Where the tokens of a split do not
+    tell all of its text (``<unk>``, line ends between words), the first two are called ``byte_lossy`` and
+    ``character_lossy``: the likelihood of such tokens is not that of the text. Where a split has fewer spaces than
+    one in 20 characters it has no ``word``s.
+
     Args:
-        root: A file in UTF-8.
+        root: A plain text file in UTF-8.
         length: Tokens of a stretch.
-        tokenizer: What trains the tokenizer; null for ``lit_vae.tokenizers.Characters``. Where tokens are parts of
-            characters, as bytes are, a character that two stretches share counts in both.
+        tokenizer: What trains the tokenizer; null for ``lit_vae.tokenizers.Characters``.
         batch_size: Stretches a batch and device.
         val_fraction: Part of the text that validates.
         test_fraction: Part of the text that tests.
@@ -115,7 +120,7 @@ class CharacterBlocksDataModule(SymbolDataModule):
     def texts(self) -> dict[Split, Stretch]:
         """The stretch of the file that each split is."""
         path = existing_file(self.root)
-        refuse_empty(path)
+        refuse_other(path)
         size = path.stat().st_size
         val, test = (size - round(part * size) for part in (self.val_fraction + self.test_fraction, self.test_fraction))
         return {"train": Stretch(path, 0, val), "val": Stretch(path, val, test), "test": Stretch(path, test, size)}
@@ -136,8 +141,10 @@ class CharacterBlocksDataModule(SymbolDataModule):
             "tokenizer": self.tokenizer.key,
         }
         folder = kept(cache_folder(self.cache_dir), made_of, self._make)
-        tokenizer = restore_tokenizer(json.loads((folder / "tokenizer.json").read_text()))
-        datasets = {split: BlockDataset(mapped(folder / split), self.length, tokenizer) for split in self.texts}
+        description = json.loads((folder / "description.json").read_text())
+        tokenizer = restore_tokenizer(description["tokenizer"])
+        units = {split: Tally(**description["tallies"][split]).units() for split in self.texts}
+        datasets = {split: BlockDataset(mapped(folder / split), self.length, units[split]) for split in self.texts}
         for split, dataset in datasets.items():
             tokens = len(dataset.columns["ids"])
             if not tokens:
@@ -152,20 +159,16 @@ class CharacterBlocksDataModule(SymbolDataModule):
                 )
         counts = ", ".join(f"{len(dataset)} {split}" for split, dataset in datasets.items())
         left = sum(len(dataset.columns["ids"]) % self.length for dataset in datasets.values())
-        say(f"{self.corpus}: {counts} stretches of {self.length} tokens; {left} tokens at their ends fill none")
+        notice(f"{self.corpus}: {counts} stretches of {self.length} tokens; {left} tokens at their ends fill none")
         return Blocks(self.corpus, tokenizer, self.length), datasets
 
     def _make(self, folder: Path) -> None:
         """Train the tokenizer and encode all splits into the files of a folder."""
         with self.workers:
             tokenizer = trained(self.tokenizer, self.texts["train"], self.workers)
+            tallies: dict[Split, Tally] = {split: Tally() for split in self.texts}
             for split, source in self.texts.items():
-                chunks = encoded(EncodeStream(tokenizer), source, self.workers, f"tokenizing {split}", Tally())
-                written(chunks, folder / split)
-        (folder / "tokenizer.json").write_text(json.dumps(tokenizer.state()))
-
-
-@rank_zero_only
-def say(text: str) -> None:
-    """A line for the person at the console, beside whatever a verb writes to its output."""
-    print(text, file=sys.stderr)
+                encode = EncodeStream(tokenizer)
+                written(encoded(encode, source, self.workers, f"tokenizing {split}", tallies[split]), folder / split)
+        counts = {split: dataclasses.asdict(tally) for split, tally in tallies.items()}
+        (folder / "description.json").write_text(json.dumps({"tokenizer": tokenizer.state(), "tallies": counts}))

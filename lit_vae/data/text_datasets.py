@@ -12,9 +12,10 @@ from lit_vae.corpora.cache import cache_folder
 from lit_vae.corpora.division import divided
 from lit_vae.corpora.encoding import TooLong
 from lit_vae.corpora.files import refuse_empty
+from lit_vae.corpora.formats import other_format
 from lit_vae.corpora.sources import TextSource, file_key
 from lit_vae.data.base import Split
-from lit_vae.data.folders import existing
+from lit_vae.data.folders import change, existing
 from lit_vae.data.splits import layout
 from lit_vae.data.text import TextDataModule
 from lit_vae.data.text_files import SPLIT_WORDS, files_of_splits
@@ -131,13 +132,15 @@ def files_of(root: Path) -> dict[Split, list[Path]]:
     Raises:
         ValueError: If a file is of no kind that can be read, or files are of several.
     """
-    files = files_of_splits(root, *READERS) if root.is_dir() else [root]
+    plain = "for plain text: lit_vae.data.TextLinesDataModule"
+    files = files_of_splits(root, *READERS, otherwise=plain) if root.is_dir() else [root]
     by_split: dict[Split, list[Path]] = files if isinstance(files, dict) else {"train": files}
     kinds = {path.suffix for paths in by_split.values() for path in paths}
     if len(kinds) > 1 or not kinds <= set(READERS):
+        found = None if kinds <= set(READERS) else other_format(root)
         raise ValueError(
             f"{root} has files {' and '.join(sorted(kinds))}, all of one kind of {', '.join(READERS)} were expected: "
-            f"change data.init_args.root (--data.root; for plain text: lit_vae.data.TextLinesDataModule)"
+            f"{found or change(plain)}"
         )
     return by_split
 

@@ -18,10 +18,11 @@ class TextLinesDataModule(TextDataModule):
     """Lines of UTF-8 text, one example each; empty lines, and white space around a line, are passed over.
 
     ``root`` is one file, or a folder. Where the names of a folder's ``.txt`` files tell the splits (``train.txt``,
-    ``valid.txt`` or ``val.txt``, ``test.txt``; ``ptb.train.txt`` as well), they do, and its other files are passed
-    over; to evaluate, ``valid.txt`` or ``test.txt`` alone is enough. Otherwise all lines, of the file, of a lone
-    ``train.txt``, or of all ``.txt`` files, are divided by a hash of each line and of the seed; equal lines fall into
-    one split.
+    ``valid.txt`` or ``val.txt``, ``test.txt``; ``ptb.train.txt`` as well), they do; to evaluate, ``valid.txt`` or
+    ``test.txt`` alone is enough. Otherwise all lines, of the file, of a lone ``train.txt``, or of all ``.txt`` files,
+    are divided by a hash of each line and of the seed; equal lines fall into one split. What else is in the folder is
+    passed over, and said. Files of rows (JSON lines, CSV, Parquet), compressed files and others that hold no plain text
+    are refused with what to do.
 
     Args:
         root: The file or folder.

@@ -58,15 +58,16 @@ class TokenHead(DecoderHead):
         return mask
 
     def report(self, nats: Tensor, examples: Tensor, symbols: Tensor, units: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Nats per token and per sentence, perplexity, bits per character and byte.
+        """Nats per token and per sentence (per block where all texts have one length), perplexities, bits per unit.
 
         ``perplexity`` is per token and ``word_perplexity`` per word, whatever the tokens; the end symbols that the data
-        has are counted in both denominators. For tokens that are words the two are one.
+        has are counted in both denominators. For tokens that are words the two are one. Bits are per unit as the data
+        calls it: ``bits_per_byte``, or ``bits_per_byte_lossy`` where its tokens do not tell all of the text.
         """
         per_token = nats / symbols
         found = {
             "nats_per_token": per_token,
-            "nats_per_sentence": nats / examples,
+            "nats_per_sentence" if None in self.shape else "nats_per_block": nats / examples,
             "perplexity": per_token.exp(),
         }
         found |= {f"bits_per_{unit}": nats / (count * LN2) for unit, count in units.items() if unit != "word"}

@@ -12,6 +12,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 Share = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 """What a function makes of each of some arguments, in their order: ``map``, or many processes that do the same."""
 
@@ -51,6 +53,22 @@ class Tokenizer(ABC):
     @abstractmethod
     def decode(self, ids: list[int]) -> str:
         """The text of ids, none of them the end symbol."""
+
+    @abstractmethod
+    def byte_ends(self, text: str, ids: list[int]) -> np.ndarray:
+        """Where the part of a text that each token stands for ends, in bytes of its UTF-8 form, [tokens], int64.
+
+        The part of a token begins where that of the token before ends, so that no byte belongs to two tokens; white
+        space that is no token itself belongs to the token after it, and at the end of the text to none.
+
+        Args:
+            text: The text.
+            ids: What :meth:`encode` makes of it.
+        """
+
+    def lossless(self, text: str, ids: list[int]) -> bool:
+        """Whether the ids of a text tell all of it, so that their likelihood is the text's, too."""
+        return self.decode(ids) == text
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from lit_vae.tokenizers.base import Tokenizer, TokenizerTrainer
+from lit_vae.tokenizers.places import character_edges
 
 TEXTS_AT_A_TIME = 4096
 
@@ -53,6 +57,33 @@ class BPETokenizer(Tokenizer):
 
     def decode(self, ids: list[int]) -> str:
         return self._library.decode(ids, skip_special_tokens=False)
+
+    def byte_ends(self, text: str, ids: list[int]) -> np.ndarray:
+        """Where the part of a text that each token stands for ends, in bytes of its UTF-8 form, [tokens], int64.
+
+        Pieces that are not made of bytes end where a character does: of several that share one, the first has it.
+        """
+        edges = character_edges(text)
+        if self._bytes is not None:
+            ends = self._bytes[ids].cumsum()
+            if len(ids) and ends[-1] == edges[-1]:
+                return ends
+        offsets = [stop for _, stop in self._library.encode(text).offsets]
+        return edges[np.maximum.accumulate(np.array(offsets, np.int64))]
+
+    @cached_property
+    def _bytes(self) -> np.ndarray | None:
+        """The bytes of each piece, [num_values - 1], int64; None where pieces are not made of bytes."""
+        from tokenizers.pre_tokenizers import ByteLevel
+
+        if (json.loads(self._json)["decoder"] or {}).get("type") != "ByteLevel":
+            return None
+        alphabet = set(ByteLevel.alphabet())
+        sizes = np.empty(self.num_values - 1, np.int64)
+        for piece, number in self._library.get_vocab().items():
+            # A special piece is written as it stands, any other in one letter a byte.
+            sizes[number] = len(piece) if alphabet.issuperset(piece) else len(piece.encode())
+        return sizes
 
     def state(self) -> dict[str, Any]:
         return {"kind": self.kind, "json": self._json}

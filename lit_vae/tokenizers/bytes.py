@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from lit_vae.tokenizers.base import Tokenizer, TokenizerTrainer
 
 
@@ -20,6 +22,12 @@ class ByteTokenizer(Tokenizer):
     def decode(self, ids: list[int]) -> str:
         """The text of ids; bytes that are no UTF-8 show as U+FFFD."""
         return bytes(ids).decode(errors="replace")
+
+    def byte_ends(self, text: str, ids: list[int]) -> np.ndarray:
+        return np.arange(1, len(ids) + 1)
+
+    def lossless(self, text: str, ids: list[int]) -> bool:
+        return True
 
     def state(self) -> dict[str, Any]:
         return {"kind": self.kind}

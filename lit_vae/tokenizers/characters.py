@@ -7,7 +7,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from lit_vae.tokenizers.base import CountingTrainer, Tokenizer
+from lit_vae.tokenizers.places import character_edges
 from lit_vae.tokenizers.vocabulary import Unknown, Vocabulary, kept, unknown_entry
 
 UNKNOWN_CHARACTER = "\ufffd"
@@ -36,6 +39,9 @@ class CharacterTokenizer(Tokenizer):
 
     def decode(self, ids: list[int]) -> str:
         return "".join([self.vocabulary.entries[i] for i in ids])
+
+    def byte_ends(self, text: str, ids: list[int]) -> np.ndarray:
+        return character_edges(text)[1:]
 
     def state(self) -> dict[str, Any]:
         return {"kind": self.kind, "characters": self.vocabulary.entries, "unknown": self.vocabulary.unknown}

@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from lit_vae.tokenizers.base import CountingTrainer, Tokenizer
+from lit_vae.tokenizers.places import WORD, character_edges
 from lit_vae.tokenizers.vocabulary import Order, Unknown, Vocabulary, kept, unknown_entry
 
 UNKNOWN_WORD = "<unk>"
@@ -35,6 +38,10 @@ class WordTokenizer(Tokenizer):
 
     def decode(self, ids: list[int]) -> str:
         return " ".join([self.vocabulary.entries[i] for i in ids])
+
+    def byte_ends(self, text: str, ids: list[int]) -> np.ndarray:
+        ends = np.fromiter((word.end() for word in WORD.finditer(text)), np.int64, len(ids))
+        return character_edges(text)[ends]
 
     def state(self) -> dict[str, Any]:
         return {"kind": self.kind, "words": self.vocabulary.entries, "unknown": self.vocabulary.unknown}

@@ -258,6 +258,18 @@ def test_the_report_divides_by_tokens_sentences_and_characters():
     assert head.rate_name in report
 
 
+def test_texts_of_one_length_are_blocks_and_no_sentences():
+    head = SoftmaxTokenHead(WIDTH, VALUES, (5,))
+    totals = [torch.tensor(number, dtype=torch.float64) for number in (60.0, 4, 20)]
+
+    report = head.report(*totals, {"byte_lossy": torch.tensor(30.0), "word": torch.tensor(6.0)})
+
+    assert report["nats_per_block"] == pytest.approx(15.0)
+    assert report["bits_per_byte_lossy"] == pytest.approx(2.0 / math.log(2.0))
+    assert report["word_perplexity"] == pytest.approx(math.exp(10.0))
+    assert "nats_per_sentence" not in report
+
+
 @pytest.mark.parametrize("head_class", [SoftmaxTokenHead, LSTMTokenHead, TransformerTokenHead])
 def test_pictures_are_refused_with_what_to_change(head_class):
     with pytest.raises(ValueError, match=r"shape \[3, 8, 8\].*model\.head"):

@@ -56,6 +56,41 @@ def test_many_texts_encode_as_each_alone(tokenizer):
     assert list(tokenizer.encode_all(TEXTS)) == [tokenizer.encode(text) for text in TEXTS]
 
 
+def test_the_parts_that_tokens_stand_for_follow_each_other_through_the_text(tokenizer):
+    for text in TEXTS:
+        ids = tokenizer.encode(text)
+
+        ends = tokenizer.byte_ends(text, ids)
+
+        starts = [0, *ends[:-1].tolist()]
+        parts = [text.encode()[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
+        assert b"".join(parts) == text.encode()
+        if tokenizer.lossless(text, ids):
+            assert [part.decode(errors="replace").strip() for part in parts] == [
+                tokenizer.decode([i]).strip() for i in ids
+            ]
+
+
+def test_white_space_between_words_belongs_to_the_word_after_it():
+    tokenizer = Words().train(["a bb"])
+
+    assert tokenizer.byte_ends("  a \u3000bb\n", tokenizer.encode("a bb")).tolist() == [3, 9]
+
+
+def test_what_an_unknown_symbol_or_white_space_hides_is_lost():
+    words, characters, letters = (trainer.train(["the cat"]) for trainer in (Words(), Characters(), BPE(257)))
+
+    def told(tokenizer, text):
+        return tokenizer.lossless(text, tokenizer.encode(text))
+
+    assert told(words, "cat the <unk>")
+    assert not told(words, "a cat")
+    assert not told(words, "the\ncat")
+    assert told(characters, "eat\ufffd")
+    assert not told(characters, "bat")
+    assert told(letters, "a\n  bat\ufffd")
+
+
 def test_state_is_plain_and_restores_the_tokenizer(tokenizer):
     state = json.loads(json.dumps(tokenizer.state()))
 
