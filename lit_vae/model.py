@@ -74,7 +74,7 @@ class LatentVariableModel(LightningModule):
         """Take in what the data's integers stand for.
 
         Raises:
-            ValueError: If the model was made for other data.
+            ValueError: If the model was made for other data, or its head or backbone refuses it.
         """
         if self._symbols is not None:
             refuse_other(self._symbols, symbols)
@@ -83,6 +83,8 @@ class LatentVariableModel(LightningModule):
                 f"the head was made for {self.head.num_values} values in shape {list(self.head.shape)}, the data "
                 f"'{symbols.name}' has {symbols.num_values} in shape {list(symbols.shape)}: change data or model.head"
             )
+        self.head.check(symbols)
+        self.backbone.check(symbols)
         self._symbols = symbols
 
     def forward(self, batch: Batch, draw: Draw, noise: Noise) -> tuple[SymbolDistribution, list[Latent]]:

@@ -9,6 +9,7 @@ from lit_vae.batch import Batch
 from lit_vae.decoding import Decoding
 from lit_vae.distributions import SymbolDistribution
 from lit_vae.noise import Noise
+from lit_vae.symbols import Symbols
 
 
 class DecoderHead(nn.Module, ABC):
@@ -70,6 +71,16 @@ class DecoderHead(nn.Module, ABC):
             examples: Number of examples, [].
             symbols: Number of observed symbols, [].
             units: Totals of the other denominators: characters, bytes, words.
+        """
+
+    def check(self, symbols: Symbols) -> None:  # most heads write whatever has their shape
+        """Refuse data that the head cannot write, before anything is trained.
+
+        Args:
+            symbols: What the data's integers stand for, of the head's ``num_values`` and ``shape``.
+
+        Raises:
+            ValueError: If it cannot.
         """
 
     def show(self, distribution: SymbolDistribution, decoding: Decoding, noise: Noise) -> Tensor:

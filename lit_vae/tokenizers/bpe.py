@@ -54,6 +54,10 @@ class BPETokenizer(Tokenizer):
     def decode(self, ids: list[int]) -> str:
         return self._library.decode(ids, skip_special_tokens=False)
 
+    def pieces(self) -> dict[str, int]:
+        """The id of each piece; the end symbol is none."""
+        return self._library.get_vocab()
+
     def state(self) -> dict[str, Any]:
         return {"kind": self.kind, "json": self._json}
 
