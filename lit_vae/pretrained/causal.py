@@ -119,8 +119,8 @@ def differ(network: Network, scores: Any, read: Tensor, own: Tensor) -> str:
         network: In evaluation.
         scores: From its states to logits.
         read: The embeddings of some texts, [B, L, embed_width].
-        own: What the model itself says of the token after each, logits, [B, L, values]; the network may have more values
-            after these.
+        own: What the model itself says of the token after each, logits, [B, L, values]; the network may have more
+            values after these.
     """
     own = own.log_softmax(-1)
     # What is read is cloned: some models scale it in place.

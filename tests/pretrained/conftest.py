@@ -2,20 +2,9 @@
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-
-from pretrained.families import tiny
+from pretrained.families import WORDS, save_tokenizer, tiny
 
 transformers = pytest.importorskip("transformers")
-
-WORDS = ["[UNK]", "[CLS]", "[SEP]", "the", "cat", "sat", "on", "a", "mat", "."]
-
-
-def save_tokenizer(folder, words=WORDS):
-    """Write a tokenizer of words into a folder."""
-    library = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, words[0]))
-    library.pre_tokenizer = pre_tokenizers.Whitespace()
-    library.save(f"{folder}/tokenizer.json")
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,18 @@
 """Tiny models of every family that transformers knows, randomly made from their configs."""
 
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+WORDS = ["[UNK]", "[CLS]", "[SEP]", "the", "cat", "sat", "on", "a", "mat", "."]
 
 SIZES = {
     **dict.fromkeys(("hidden_size", "d_model", "n_embd", "word_embed_proj_dim", "embedding_size", "dim"), 16),
     **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers"), 2),
     **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "num_key_value_heads"), 2),
     **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads", "linear_num_value_heads"), 2),
-    **dict.fromkeys(("intermediate_size", "ffn_dim", "encoder_ffn_dim", "decoder_ffn_dim", "hidden_dim", "n_inner"), 32),
+    **dict.fromkeys(
+        ("intermediate_size", "ffn_dim", "encoder_ffn_dim", "decoder_ffn_dim", "hidden_dim", "n_inner"), 32
+    ),
     **dict.fromkeys(("head_dim", "d_kv", "kv_channels", "v_head_dim", "qk_rope_head_dim", "qk_nope_head_dim"), 8),
     **dict.fromkeys(("q_lora_rank", "kv_lora_rank", "linear_key_head_dim", "linear_value_head_dim", "state_size"), 8),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "rotary_dim", "time_step_rank"), 4),
@@ -70,3 +75,10 @@ def tiny(family, vocab_size=10, auto_class="AutoModelForCausalLM", **more):
 def is_set(config_class, name):
     """Whether a name of a config is one to be set rather than computed."""
     return not isinstance(getattr(config_class, name, None), property)
+
+
+def save_tokenizer(folder, words=WORDS):
+    """Write a tokenizer of words into a folder."""
+    library = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, words[0]))
+    library.pre_tokenizer = pre_tokenizers.Whitespace()
+    library.save(f"{folder}/tokenizer.json")
