@@ -77,7 +77,7 @@ class LatentVariableModel(LightningModule):
         """Take in what the data's integers stand for.
 
         Raises:
-            ValueError: If the model was made for other data.
+            ValueError: If the model was made for other data, or its head or backbone refuses it.
         """
         if self._symbols is not None:
             refuse_other(self._symbols, symbols)
@@ -86,6 +86,8 @@ class LatentVariableModel(LightningModule):
                 f"the head was made for {self.head.num_values} values in shape {list(self.head.shape)}, the data "
                 f"'{symbols.name}' has {symbols.num_values} in shape {list(symbols.shape)}: change data or model.head"
             )
+        self.head.check_data(symbols)
+        self.backbone.check_data(symbols)
         self._symbols = symbols
 
     def forward(self, batch: Batch, draw: Draw, noise: Noise) -> tuple[SymbolDistribution, list[Latent]]:
@@ -100,7 +102,7 @@ class LatentVariableModel(LightningModule):
             ValueError: If the batch is of other data than the head is for. In training on a GPU only the first batches
                 are looked at symbol by symbol, since that waits for the device.
         """
-        self.head.check(batch, values=self._looks_at(batch.x.device))
+        self.head.check_batch(batch, values=self._looks_at(batch.x.device))
         features = self.head.embed(batch)
         mask = self.head.position_mask(batch.mask)
         context = self.backbone.bottom_up(features, mask)

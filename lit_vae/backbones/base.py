@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lit_vae.latents import Draw, Latent, Layer
+from lit_vae.symbols import Symbols
 
 
 class Backbone(nn.Module, ABC):
@@ -30,6 +31,16 @@ class Backbone(nn.Module, ABC):
 
         Args:
             shape: Positions of one example, S.
+        """
+
+    def check_data(self, symbols: Symbols) -> None:  # most backbones read whatever has their shape
+        """Refuse data that the backbone cannot read, before anything is trained.
+
+        Args:
+            symbols: What the data's integers stand for.
+
+        Raises:
+            ValueError: If it cannot.
         """
 
     @abstractmethod

@@ -10,6 +10,7 @@ from lit_vae.decoding import Decoding
 from lit_vae.distributions import SymbolDistribution
 from lit_vae.integers import refuse_outside
 from lit_vae.noise import Noise
+from lit_vae.symbols import Symbols
 
 
 class DecoderHead(nn.Module, ABC):
@@ -45,7 +46,7 @@ class DecoderHead(nn.Module, ABC):
         self.num_values = num_values
         self.shape = tuple(shape)
 
-    def check(self, batch: Batch, values: bool = True) -> None:
+    def check_batch(self, batch: Batch, values: bool = True) -> None:
         """Refuse a batch of other data than the head is for.
 
         Args:
@@ -93,6 +94,16 @@ class DecoderHead(nn.Module, ABC):
             examples: Number of examples, [].
             symbols: Number of observed symbols, [].
             units: Totals of the other denominators: characters, bytes, words.
+        """
+
+    def check_data(self, symbols: Symbols) -> None:  # most heads write whatever has their shape
+        """Refuse data that the head cannot write, before anything is trained.
+
+        Args:
+            symbols: What the data's integers stand for, of the head's ``num_values`` and ``shape``.
+
+        Raises:
+            ValueError: If it cannot.
         """
 
     def show(self, distribution: SymbolDistribution, decoding: Decoding, noise: Noise) -> Tensor:

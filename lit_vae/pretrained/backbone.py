@@ -15,7 +15,13 @@ from lit_vae.backbones.text_blocks import hide
 from lit_vae.backbones.vectors import ShownVector, at_least_one, text_only
 from lit_vae.distributions import Gaussian
 from lit_vae.latents import Draw, Latent, Layer
-from lit_vae.pretrained.loading import check_length, load, without_table
+from lit_vae.pretrained.encoder import encoder_of
+from lit_vae.pretrained.loading import load
+from lit_vae.pretrained.positions import check_length, most_positions
+from lit_vae.pretrained.tokens import check_tokens
+from lit_vae.symbols import Symbols
+
+KEY = "model.backbone.init_args.folder"
 
 
 class HuggingFaceVAE(Backbone):
@@ -59,18 +65,17 @@ class HuggingFaceVAE(Backbone):
         text_only(shape, "HuggingFaceVAE")
         at_least_one(width=width, latent=latent)
         check_pool(pool, get_args(Pool))
-        model = load(folder, "AutoModel", "model.backbone.init_args.folder")
-        model = model.get_encoder() if model.config.is_encoder_decoder else model
-        hidden = model.get_input_embeddings().weight.shape[1]
-        if getattr(model, "pooler", None) is not None:
-            model.pooler = None
-        self.encoder = without_table(model)
+        encoder = encoder_of(load(folder, "AutoModel", KEY), KEY, folder)
+        self.folder = folder
+        self.encoder = encoder.network
+        self.most = most_positions(self.encoder)
         self.frozen = frozen
         if frozen:
             self.encoder.requires_grad_(False).eval()
         self.pool: Pool = pool
-        self.enter = nn.Identity() if embed_width == hidden else nn.Linear(embed_width, hidden)
-        self.posterior = posterior(hidden, latent)
+        same = embed_width == encoder.reads
+        self.enter = nn.Identity() if same else nn.Linear(embed_width, encoder.reads)
+        self.posterior = posterior(encoder.hidden, latent)
         self.show = ShownVector(latent, width)
 
     def train(self, mode: bool = True) -> Self:
@@ -80,12 +85,17 @@ class HuggingFaceVAE(Backbone):
             self.encoder.eval()
         return self
 
+    def check_data(self, symbols: Symbols) -> None:
+        """Refuse data whose tokens are another tokenizer's, or whose texts may be longer than the positions."""
+        check_tokens(symbols, self.folder, KEY)
+        check_length(symbols.fill(symbols.shape)[0], self.most)
+
     def layers(self, shape: Sequence[int]) -> list[Layer]:
         return [self.show.layer]
 
     def bottom_up(self, features: Tensor, mask: Tensor | None) -> Gaussian:
         """The posterior."""
-        check_length(features.shape[1], self.encoder)
+        check_length(features.shape[1], self.most)
         read = self.enter(hide(features, mask))
         exists = torch.ones(features.shape[:2], device=features.device) if mask is None else mask
         states = self.encoder(inputs_embeds=read, attention_mask=exists.long()).last_hidden_state

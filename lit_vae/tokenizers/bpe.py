@@ -85,6 +85,10 @@ class BPETokenizer(Tokenizer):
             sizes[number] = len(piece) if alphabet.issuperset(piece) else len(piece.encode())
         return sizes
 
+    def pieces(self) -> dict[str, int]:
+        """The id of each piece; the end symbol is none."""
+        return self._library.get_vocab()
+
     def state(self) -> dict[str, Any]:
         return {"kind": self.kind, "json": self._json}
 

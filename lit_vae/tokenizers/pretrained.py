@@ -28,27 +28,37 @@ class Pretrained(TokenizerTrainer):
     """
 
     def __init__(self, folder: str) -> None:
-        path = Path(folder) / "tokenizer.json"
-        if not path.is_file():
-            raise ValueError(
-                f"{KEY} has no tokenizer.json: {path}; save a fast tokenizer there, "
-                f"AutoTokenizer.from_pretrained(...).save_pretrained(...)"
-            )
-        # A length to cut or fill up to, and symbols around a text, are the data module's.
-        settings = json.loads(path.read_text(encoding="utf-8")) | dict.fromkeys(
-            ("truncation", "padding", "post_processor")
-        )
         self.folder = folder
-        self._json = json.dumps(settings, ensure_ascii=False)
+        self._json = read_tokenizer(folder, KEY)
 
     def train(self, texts: Iterable[str]) -> BPETokenizer:
-        from tokenizers import Tokenizer as Library
-
-        ids = Library.from_str(self._json).get_vocab().values()
+        tokenizer = BPETokenizer(self._json)
+        ids = tokenizer.pieces().values()
         if len(ids) != max(ids) + 1:
             raise ValueError(f"the tokenizer of {KEY}, {self.folder!r}, has {len(ids)} ids that go to {max(ids)}")
-        return BPETokenizer(self._json)
+        return tokenizer
 
     @property
     def key(self) -> Any:
         return ["Pretrained", sha256(self._json.encode()).hexdigest()]
+
+
+def read_tokenizer(folder: str, key: str) -> str:
+    """The tokenizer of a model, as the ``tokenizers`` library writes it, for a text without symbols around it.
+
+    Args:
+        folder: Has a ``tokenizer.json``.
+        key: The argument that names the folder, for messages.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    path = Path(folder) / "tokenizer.json"
+    if not path.is_file():
+        raise ValueError(
+            f"{key} has no tokenizer.json: {path}; save a fast tokenizer there, "
+            f"AutoTokenizer.from_pretrained(...).save_pretrained({folder!r})"
+        )
+    # A length to cut or fill up to, and symbols around a text, are the data module's.
+    settings = json.loads(path.read_text(encoding="utf-8")) | dict.fromkeys(("truncation", "padding", "post_processor"))
+    return json.dumps(settings, ensure_ascii=False)

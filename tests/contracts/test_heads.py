@@ -67,7 +67,7 @@ def test_symbols_outside_the_alphabet_are_refused(case, head):
     for wrong in (case.num_values, -1, 255):
         x[1].flatten()[-1] = wrong
         with pytest.raises(ValueError, match=rf"symbols 0 to {case.num_values - 1}, got .*{wrong}"):
-            head.check(batch_of(case, x))
+            head.check_batch(batch_of(case, x))
 
 
 def test_examples_of_another_shape_are_refused(case, head):
@@ -75,7 +75,7 @@ def test_examples_of_another_shape_are_refused(case, head):
 
     for other in (x.unsqueeze(1), x[:, :0] if None not in case.shape else x.unsqueeze(-1)):
         with pytest.raises(ValueError, match=r"was made for examples of shape .* got a batch of shape"):
-            head.check(batch_of(case, other))
+            head.check_batch(batch_of(case, other))
 
 
 def test_floats_are_refused_where_they_would_be_rounded(case, head):

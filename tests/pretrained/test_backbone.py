@@ -94,3 +94,66 @@ def test_without_transformers_the_extra_is_named(monkeypatch, folders):
 
     with pytest.raises(ImportError, match=r"pip install 'lit_vae\[hf\]'"):
         HuggingFaceVAE(8, (None,), folders["bert"])
+
+
+ENCODERS = [
+    *("albert", "bart", "bert", "bloom", "camembert", "deberta-v2", "distilbert", "electra", "gemma", "gemma2", "gpt2"),
+    *("gemma3_text", "llama", "mamba", "modernbert", "mpnet", "opt", "qwen2", "roberta", "t5", "xlm-roberta"),
+]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_embeddings_are_read_as_ids_are_whatever_the_padding(name, family):
+    from transformers import AutoModel
+
+    folder = family(name, "AutoModel")
+    model = AutoModel.from_pretrained(folder).eval()
+    model = model.get_encoder() if model.config.is_encoder_decoder else model
+    backbone = HuggingFaceVAE(16, (None,), folder, width=4, latent=2, pool="last").eval()
+    table, ids = model.get_input_embeddings(), torch.tensor([[3, 4, 5, 6, 7], [8, 7, 3, 9, 9]])
+    backbone.enter = torch.nn.Identity()
+    mask = torch.arange(5) < torch.tensor([[5], [3]])
+
+    ours = backbone.bottom_up(table(ids), mask).mean
+
+    last = [model(input_ids=row[None]).last_hidden_state[:, -1] for row in (ids[0], ids[1, :3])]
+    torch.testing.assert_close(ours, backbone.posterior(torch.cat(last)).mean, atol=1e-4, rtol=1e-4)
+
+
+def test_an_encoder_reads_embeddings_of_another_width_than_its_states(family):
+    folder = family("albert", "AutoModel", embedding_size=6)
+
+    backbone = HuggingFaceVAE(6, (None,), folder, width=4, latent=2)
+
+    assert isinstance(backbone.enter, torch.nn.Identity)
+    assert backbone.bottom_up(torch.zeros(1, 3, 6), None).mean.shape == (1, 2)
+
+
+def test_the_positions_that_roberta_keeps_for_padding_are_not_read(family):
+    backbone = HuggingFaceVAE(16, (None,), family("roberta", "AutoModel"), width=4, latent=2)
+
+    assert backbone.bottom_up(torch.zeros(1, 23, 16), None).mean.isfinite().all()
+    with pytest.raises(ValueError, match=r"23 positions.*24 tokens"):
+        backbone.bottom_up(torch.zeros(1, 24, 16), None)
+
+
+def test_a_model_that_reads_padding_is_refused_by_its_type(family):
+    with pytest.raises(ValueError, match=r"model\.backbone\.init_args\.folder.*'fnet'.*another type, such as bert"):
+        HuggingFaceVAE(16, (None,), family("fnet", "AutoModel"))
+
+
+def test_missing_weights_are_refused_and_a_missing_pooler_is_not(family, tmp_path):
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModel
+
+    AutoModel.from_pretrained(family("bert", "AutoModel")).save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = {name: weight for name, weight in load_file(path).items() if "pooler" not in name}
+    save_file(weights, path, {"format": "pt"})
+
+    HuggingFaceVAE(16, (None,), str(tmp_path))
+
+    save_file({name: weight for name, weight in weights.items() if "layer.1" not in name}, path, {"format": "pt"})
+    with pytest.raises(ValueError, match=r"lacks 16 of the weights of BertModel, among them encoder\.layer\.1"):
+        HuggingFaceVAE(16, (None,), str(tmp_path))

@@ -13,7 +13,7 @@ from lit_vae.pretrained import HuggingFaceTokenHead
 from lit_vae.vae import LitVAE
 
 
-@pytest.fixture(params=["gpt2", "llama"])
+@pytest.fixture(params=["gpt2", "llama", "gemma2", "mamba"])
 def folder(request, folders):
     return folders[request.param]
 
