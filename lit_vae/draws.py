@@ -66,7 +66,8 @@ def from_posterior(prior: Gaussian, posterior: Posterior | None, noise: Tensor, 
 def posterior_mean(prior: Gaussian, posterior: Posterior | None, noise: Tensor, layer: Layer) -> Tensor:
     """The mean of q(z | x): reconstruction."""
     assert posterior is not None, "a draw from the posterior follows a bottom-up pass"
-    return posterior.mean
+    # Not a view of the posterior's parameters, but laid out in memory as a draw is: convolutions round by it.
+    return posterior.mean.clone()
 
 
 @dataclass(frozen=True)

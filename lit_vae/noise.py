@@ -32,8 +32,15 @@ def open_interval(uniform: Tensor) -> Tensor:
 
 
 def stream_seed(*key: int) -> int:
-    """One seed out of several non-negative integers, so that near keys give unrelated streams."""
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    """One seed of 63 bits out of several integers, so that different keys, however near, give unrelated streams.
+
+    Args:
+        key: Integers from 0 to 2^64 - 1. A key and the same key with zeros after it are different keys.
+    """
+    # numpy pads short keys with zeros and spreads a large integer over as many words as it takes: (1,) and (1, 0), or
+    # (2^32, 1) and (0, 1, 1), would be one key. Two words for each integer, and their number, keep them apart.
+    words = [word for number in key for word in divmod(number, 2**32)]
+    return int(np.random.SeedSequence([len(key), *words]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 class StreamNoise(Noise):
@@ -41,7 +48,8 @@ class StreamNoise(Noise):
 
     Args:
         key: Non-negative integers that name the stream: seed, rank, step, batch.
-        device: Where the numbers are made. The same key gives other numbers on another kind of device.
+        device: Where the numbers are made. The same key gives other numbers on another kind of device, and a CPU's
+            generator keeps 32 bits of the seed: among 10^5 keys about one pair gives the same numbers.
     """
 
     def __init__(self, *key: int, device: torch.device | str = "cpu") -> None:
@@ -59,27 +67,28 @@ class StreamNoise(Noise):
 
 
 def move(bits: np.random.BitGenerator, stream: int) -> None:
-    """Put a counter-based generator at the start of another stream of its key, 2^192 blocks from the one before.
+    """Put a counter-based generator at the start of one of its key's 2^64 streams, which lie 2^192 blocks apart.
 
     Args:
-        bits: A Philox generator.
-        stream: Which.
+        bits: A Philox generator. The counter's four words are written with the least significant first.
+        stream: Number of the stream, from 0, where a new generator starts.
     """
     state: Any = bits.state
     state["state"]["counter"] = np.array([0, 0, 0, stream], np.uint64)
-    state.update(buffer_pos=len(state["buffer"]), has_uint32=0)  # what was drawn ahead is of the stream before
+    state.update(buffer_pos=len(state["buffer"]), has_uint32=0)  # discard what was drawn ahead in the previous stream
     bits.state = state
 
 
 class IndexedNoise(Noise):
     """One stream per example and call, the same on every device and in every batch.
 
-    A call with more positions gives the numbers of one with fewer, and then more; later calls do not notice. So the
-    noise of a text does not depend on how far its batch is padded.
+    A call with more positions gives the numbers of a call with fewer, followed by more; later calls are not affected.
+    So the noise of a text does not depend on how far its batch is padded. The numbers of a call are those of the Philox
+    generator whose key is seed + 2^64 index and whose counter starts at 2^192 times the number of calls before it.
 
     Args:
-        index: Each example's number, [B], int64.
-        seed: Which of the evaluation's streams; counts up from 0.
+        index: Each example's number, [B], int64, >= 0.
+        seed: Selects one of the evaluation's streams, >= 0.
 
     Raises:
         ValueError: If ``seed`` is negative.
@@ -91,7 +100,7 @@ class IndexedNoise(Noise):
 
     def __init__(self, index: Tensor, seed: int = 0) -> None:
         if seed < 0:
-            raise ValueError(f"a seed counts up from 0, got {seed}: change --seed")
+            raise ValueError(f"the seed of an evaluation must be >= 0, got {seed}: change --seed")
         self._device = index.device
         self._calls = 0
         self._generators = [

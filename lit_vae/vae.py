@@ -35,6 +35,9 @@ from lit_vae.whole_step import WholeStep
 if TYPE_CHECKING:
     from lit_vae.data.identity import Identity
 
+# Names the stream of dropout, apart from that of the latents of the same batch.
+DROPOUT = int.from_bytes(b"drop")
+
 
 class LitVAE(LatentVariableModel):
     """A variational autoencoder over arrays of symbols.
@@ -133,7 +136,9 @@ class LitVAE(LatentVariableModel):
         over all their symbols (or examples).
         """
         key = (self._seed, self.global_rank, self.global_step, batch_idx)
-        torch.manual_seed(stream_seed(*key))  # dropout alone uses the global generator: now it resumes, too
+        # Dropout alone uses the global generator. Seeded here, it resumes, too; by a key of its own, since from that of
+        # the noise it would draw the very numbers that z is made of.
+        torch.manual_seed(stream_seed(*key, DROPOUT))
         noise = StreamNoise(*key, device=self.device)
         distribution, latents = self(batch, from_posterior, noise)
         objective, since = self._under

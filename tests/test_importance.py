@@ -74,7 +74,8 @@ def test_it_does_not_depend_on_how_many_samples_go_at_once(monkeypatch, at_once)
 
     monkeypatch.setattr(importance, "SYMBOLS_AT_ONCE", at_once)
 
-    torch.testing.assert_close(importance_weighted_nll(vae, batch, 10), expected, atol=1e-5, rtol=0)
+    # sums of float32 log-probabilities in batches of other sizes
+    torch.testing.assert_close(importance_weighted_nll(vae, batch, 10), expected, atol=0, rtol=1e-5)
 
 
 def test_it_does_not_depend_on_the_batch():
@@ -82,4 +83,4 @@ def test_it_does_not_depend_on_the_batch():
 
     alone = torch.cat([importance_weighted_nll(vae, batch[slice(i, i + 1)], 10) for i in range(3)])
 
-    torch.testing.assert_close(importance_weighted_nll(vae, batch, 10), alone, atol=1e-5, rtol=0)
+    torch.testing.assert_close(importance_weighted_nll(vae, batch, 10), alone, atol=0, rtol=1e-5)

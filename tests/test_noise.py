@@ -1,5 +1,6 @@
 """What the sources of noise promise."""
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import kstest
@@ -92,22 +93,47 @@ def test_more_positions_change_neither_the_noise_of_the_first_nor_that_of_later_
     assert torch.equal(more[2][:, :4], few[2])
 
 
-def test_calls_have_unrelated_noise():
-    noise = IndexedNoise(torch.arange(3))
+def largest_correlation(streams, lags):
+    """Of any two streams of normal noise [N, n], one of them shifted by up to so many places; with itself, from 1."""
+    length = streams.shape[1]
+    found = []
+    for lag in range(lags):
+        related = (streams[:, lag:] @ streams[:, : length - lag].T / (length - lag)).abs()
+        found.append(related.fill_diagonal_(0.0).max() if lag == 0 else related.max())
+    return max(found).item()
 
-    calls = torch.stack([noise.normal([3, 400]).flatten() for _ in range(20)])
 
-    assert (torch.corrcoef(calls) - torch.eye(20)).abs().max() < 0.15
+def runs_in_common(streams):
+    """How many pairs of neighbouring numbers occur more than once in all of the streams [N, n]."""
+    runs = torch.stack([streams[:, :-1], streams[:, 1:]], -1).flatten(0, 1)
+    return len(runs) - len(runs.unique(dim=0))
 
 
-def test_examples_and_seeds_have_noise_of_their_own():
-    index = torch.arange(2000)
+def test_streams_of_calls_examples_and_seeds_are_unrelated_at_every_small_lag():
+    """A shift by a few numbers is what a stream shows that begins too near the one before."""
+    normal, uniform = [], []
+    for seed in (0, 1, 2):
+        noise = IndexedNoise(torch.tensor([0, 1, 2, 5]), seed)
+        for _ in range(5):
+            normal.append(noise.normal([4, 1000]))
+            uniform.append(noise.uniform([4, 1000]))
 
-    noise, other = (IndexedNoise(index, seed).normal([2000, 1]).squeeze(1) for seed in (0, 1))
+    # A correlation of unrelated streams has a standard deviation of 0.03, and the largest of 3600 x 64 is near 0.15.
+    assert largest_correlation(torch.cat(normal), lags=64) < 0.25
+    # Of 24 bits a single number recurs by chance; two in a row do not.
+    assert runs_in_common(torch.cat(uniform)) == 0
 
-    assert len(noise.unique()) == 2000
-    assert abs(torch.corrcoef(torch.stack([noise, other]))[0, 1]) < 0.1
-    assert abs(torch.corrcoef(torch.stack([noise[1:], noise[:-1]]))[0, 1]) < 0.1
+
+@pytest.mark.parametrize(("seed", "example"), [(0, 0), (3, 0), (0, 5), (7, 2**40)])
+def test_the_noise_of_a_call_is_philox_at_its_key_and_counter(seed, example):
+    noise = IndexedNoise(torch.tensor([example]), seed)
+
+    calls = [noise.normal([1, 50]) for _ in range(3)]
+
+    for number, call in enumerate(calls):
+        # numpy takes key and counter as single integers here, where the package writes words
+        there = np.random.Generator(np.random.Philox(key=seed + (example << 64), counter=number << 192))
+        assert torch.equal(call[0], torch.from_numpy(there.standard_normal(50, dtype=np.float32)))
 
 
 def test_indexed_noise_of_another_number_of_examples_is_refused():
@@ -124,16 +150,21 @@ def test_no_examples_have_no_noise():
     assert IndexedNoise(torch.arange(0)).normal([0, 3]).shape == (0, 3)
 
 
-def test_near_keys_give_unrelated_streams():
-    keys = [
-        (seed, rank, epoch, step) for seed in range(3) for rank in range(3) for epoch in range(3) for step in range(3)
-    ]
+NEAR = [(seed, rank, step, batch) for seed in range(3) for rank in range(3) for step in range(3) for batch in range(3)]
+OF_SEVERAL_LENGTHS = [(), (0,), (1,), (1, 0), (1, 0, 0, 0), (1, 0, 0, 0, 0), (0, 1), (2**32 + 1,), (2**32,), (1, 1)]
 
-    noise = torch.stack([StreamNoise(*key).normal([400]) for key in keys])
+
+@pytest.mark.parametrize("keys", [NEAR, OF_SEVERAL_LENGTHS], ids=["near", "of several lengths"])
+def test_different_keys_give_unrelated_streams(keys):
+    streams = torch.stack([StreamNoise(*key).normal([2000]) for key in keys])
 
     assert len({stream_seed(*key) for key in keys}) == len(keys)
-    others = torch.corrcoef(noise) - torch.eye(len(keys))
-    assert others.abs().max() < 0.25
+    assert largest_correlation(streams, lags=32) < 0.2
+
+
+def test_a_large_number_in_a_key_is_not_several_small_ones():
+    assert stream_seed(2**32 + 5, 1) != stream_seed(5, 1, 1)
+    assert stream_seed(5 + 2**32 * 7) != stream_seed(5, 7)
 
 
 def test_a_stream_leaves_the_global_generator_alone():

@@ -21,6 +21,11 @@ def test_there_is_one_vector_for_each_chunk_that_begins_in_a_text(backbone, leng
     assert [layer.shape for layer in backbone.layers([length])] == [(chunks, 2)]
 
 
+def changed(before, after):
+    """Where [B, n, width] there is more between two than rounding, [B, n]."""
+    return (~torch.isclose(before, after, rtol=1e-4, atol=1e-6)).any(-1).tolist()
+
+
 @torch.no_grad()
 def test_a_token_is_seen_by_its_own_chunk_alone_on_either_way(backbone):
     features, noise = torch.randn(1, 9, 4), torch.randn(1, 3, 2)
@@ -31,8 +36,8 @@ def test_a_token_is_seen_by_its_own_chunk_alone_on_either_way(backbone):
     means = [backbone.bottom_up(x, None).mean for x in (features, other)]
     written = [backbone.top_down(None, [1, 9], FromPrior(), [n], None)[0] for n in (noise, louder)]
 
-    assert (means[0] != means[1]).any(-1).tolist() == [[False, True, False]]
-    assert (written[0] != written[1]).any(-1).tolist() == [3 * [False] + 3 * [True] + 3 * [False]]
+    assert changed(*means) == [[False, True, False]]
+    assert changed(*written) == [3 * [False] + 3 * [True] + 3 * [False]]
 
 
 @torch.no_grad()

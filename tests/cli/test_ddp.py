@@ -43,8 +43,8 @@ def test_two_processes_train_one_run_and_validate_as_one(cli):
     assert {path.name for path in made.iterdir()} == {"checkpoints", "config.yaml", "examples", "metrics"}
     assert len(list((made / "examples").iterdir())) == 2
     two, one = (metrics(made, version) for version in (0, 1))
-    assert two["val/nelbo"] == pytest.approx(one["val/nelbo"], rel=1e-6)
-    assert two["val/bits_per_dim"] == pytest.approx(one["val/bits_per_dim"], rel=1e-6)
+    assert two["val/nelbo"] == pytest.approx(one["val/nelbo"], rel=1e-5)
+    assert two["val/bits_per_dim"] == pytest.approx(one["val/bits_per_dim"], rel=1e-5)
 
 
 @pytest.mark.slow
@@ -58,4 +58,4 @@ def test_two_processes_test_as_one(cli, name):
     assert alone.status == 0
     two, one = (metrics(made, version) for version in (1, 2))
     assert {key for key in one if key.startswith("test/")} == two.keys() - {"epoch", "step"}
-    assert two == pytest.approx(one, rel=1e-6)
+    assert two == pytest.approx(one, rel=1e-5, abs=1e-6)

@@ -21,7 +21,7 @@ def test_validate_finds_what_training_found(cli, finished, name, key):
 
     answer = cli("validate", "--ckpt_path", name)
 
-    assert number(answer, key) == pytest.approx(trained[-1], rel=1e-6)
+    assert number(answer, key) == pytest.approx(trained[-1], rel=1e-5)
 
 
 def test_a_run_a_file_in_it_and_a_loose_copy_give_the_same_number(cli, finished):
@@ -56,7 +56,7 @@ def test_the_number_does_not_depend_on_the_batch_size(cli, finished):
     whole = cli("test", "--ckpt_path", "pictures")
     small = cli("test", "--ckpt_path", "pictures", "--data.batch_size", "7")
 
-    assert number(small, "test/bits_per_dim") == pytest.approx(number(whole, "test/bits_per_dim"), rel=1e-6)
+    assert number(small, "test/bits_per_dim") == pytest.approx(number(whole, "test/bits_per_dim"), rel=1e-5)
 
 
 def test_evaluation_leaves_the_run_as_it_was_but_for_a_csv_of_its_own(cli, finished):
@@ -105,7 +105,7 @@ def test_the_first_examples_are_the_same_ones_in_batches_of_any_size(cli, finish
     few = [cli("test", "--ckpt_path", "texts", "--limit", "5", "--data.batch_size", size) for size in ("2", "5")]
 
     numbers = [number(answer, "test/nelbo") for answer in few]
-    assert numbers[0] == pytest.approx(numbers[1], rel=1e-6)
+    assert numbers[0] == pytest.approx(numbers[1], rel=1e-5)
 
 
 @pytest.mark.parametrize(

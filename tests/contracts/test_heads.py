@@ -159,11 +159,12 @@ def test_what_the_mask_hides_changes_nothing(case, head):
         hidden = hidden.unsqueeze(1)
     mask = ~hidden.expand_as(first.x)
     other = torch.where(mask, first.x, second.x)
-    features = features_of(head, positions_of(case), 4)
+    features = features_of(head.double(), positions_of(case), 4, torch.float64)
 
     log_probs = [head(features, mask).log_prob(x) for x in (first.x, other)]
 
-    assert torch.equal(*log_probs)
+    # A vocabulary in clusters computes the symbols of a cluster together, hidden ones among them, and rounds with them.
+    torch.testing.assert_close(*log_probs, rtol=1e-12, atol=1e-12)
     assert log_probs[0][2] == 0
     embedded = [head.embed(Batch(x, mask, first.index)) for x in (first.x, other)]
     seen = head.position_mask(mask).unsqueeze(-1)
@@ -183,15 +184,15 @@ def test_a_mask_of_everything_is_no_mask(case, head):
 @torch.no_grad()
 def test_likelihood_depends_on_neither_batch_size_nor_order(case, head):
     batch = case.batch(6)
-    features = features_of(head, positions_of(case), 6)
+    features = features_of(head.double(), positions_of(case), 6, torch.float64)
     order = torch.tensor([3, 1, 5, 0, 4, 2])
 
     together = head(features).log_prob(batch.x)
 
     alone = torch.cat([head(features[i : i + 1]).log_prob(batch.x[i : i + 1]) for i in range(6)])
     shuffled = head(features[order]).log_prob(batch.x[order])
-    torch.testing.assert_close(together, alone)
-    torch.testing.assert_close(together[order], shuffled)
+    torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(together[order], shuffled, rtol=1e-12, atol=1e-12)
 
 
 def test_no_example_sees_the_features_of_another(case, head):
@@ -208,12 +209,13 @@ def test_no_example_sees_the_features_of_another(case, head):
 def test_no_example_sees_the_symbols_of_another(case, head):
     batch, other = case.batch(3, seed=1), case.batch(3, seed=2)
     changed = torch.cat([batch.x[:1], other.x[1:]])
-    features = features_of(head, positions_of(case), 3)
+    features = features_of(head.double(), positions_of(case), 3, torch.float64)
 
     before, after = (head(features).log_prob(x) for x in (batch.x, changed))
 
-    assert before[0] == after[0]
-    assert not torch.equal(before, after)
+    # The symbols of others decide how many fall into a cluster of a vocabulary, and so the rounding there.
+    torch.testing.assert_close(before[0], after[0], rtol=1e-12, atol=1e-12)
+    assert not torch.allclose(before, after)
     embedded = [head.embed(Batch(x, None, batch.index)) for x in (batch.x, changed)]
     assert torch.equal(embedded[0][0], embedded[1][0])
 
@@ -252,7 +254,8 @@ def test_samples_are_symbols_in_the_type_of_a_batch(case, head):
 
 @torch.no_grad()
 def test_a_sample_depends_on_neither_batch_size_nor_order(case, head):
-    features = features_of(head, positions_of(case), 6)
+    # In double precision no symbol is so near its neighbour that the rounding of another batch changes it.
+    features = features_of(head.double(), positions_of(case), 6, torch.float64)
     index, order = torch.arange(6), torch.tensor([3, 1, 5, 0, 4, 2])
 
     together = head(features).draw(Decoding(), IndexedNoise(index))
@@ -263,18 +266,20 @@ def test_a_sample_depends_on_neither_batch_size_nor_order(case, head):
 
 
 @torch.no_grad()
-def test_temperature_zero_is_the_mode_and_cold_draws_come_near_it(case, head):
+def test_temperature_zero_is_the_mode_and_cold_draws_hardly_differ(case, head):
     features = features_of(head, positions_of(case), 200)
     distribution = head(features)
 
     mode = distribution.draw(GREEDY, StreamNoise(0))
 
     assert torch.equal(mode, distribution.mode)
-    cold, warm = (
-        distribution.log_prob(distribution.draw(Decoding(temperature), StreamNoise(0))).mean()
-        for temperature in (1e-3, 1.0)
-    )
-    assert cold > warm
+
+    def alike(temperature):
+        """The fraction of symbols that two draws share."""
+        one, other = (distribution.draw(Decoding(temperature), StreamNoise(seed)) for seed in (1, 2))
+        return (one == other).double().mean()
+
+    assert alike(1e-3) > 0.95 > alike(1.0)
 
 
 def test_every_parameter_of_a_model_gets_a_gradient_through_the_bound(case):

@@ -69,7 +69,8 @@ def test_sizes_are_those_of_the_bound_whatever_z_is_written(vae, batch, draw):
 
     torch.testing.assert_close(stack.nats, terms.rate)
     torch.testing.assert_close(stack.kls, terms.kls)
-    torch.testing.assert_close(stack.information, vae.information([batch]), check_dtype=False)
+    # sums in double precision of what was computed in single
+    torch.testing.assert_close(stack.information, vae.information([batch]), rtol=1e-5, atol=1e-6, check_dtype=False)
 
 
 @torch.no_grad()
@@ -104,10 +105,11 @@ def test_what_is_encoded_depends_on_neither_batch_size_nor_order(vae, batch):
 def test_the_information_of_a_variable_depends_on_neither_batches_nor_padding(case, vae, batch):
     whole, parts = vae.information([batch]), vae.information([batch[:1], batch[1:]])
 
-    torch.testing.assert_close(parts, whole)
+    # sums in double precision of what was computed in single
+    torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-6)
     if case.is_text:
         padded = Batch(pad(batch.x, (0, 2), value=3), pad(batch.mask, (0, 2)), batch.index)
-        torch.testing.assert_close(vae.information([padded]), whole)
+        torch.testing.assert_close(vae.information([padded]), whole, rtol=1e-5, atol=1e-6)
 
 
 @torch.no_grad()

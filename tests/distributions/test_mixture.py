@@ -292,13 +292,13 @@ def test_greedy_takes_the_heaviest_component_then_its_mode_channel_by_channel(fa
     grid, levels = Grid(9), torch.arange(9)
     for row in range(40):
         k = parts.logits[row, 0, 0].argmax()
-        chosen = []
+        chosen = greedy[row].flatten().long()
         for i, pairs in enumerate(([], [0], [1, 2])):
             slopes = parts.coefficients[row, 0, 0, pairs, k].double().tanh()
-            centre = parts.means[row, 0, 0, i, k] + (slopes * grid.scaled(torch.tensor(chosen))).sum()
+            centre = parts.means[row, 0, 0, i, k] + (slopes * grid.scaled(chosen[:i])).sum()
             masses_of_levels = log_mass(FAMILIES[family], grid, levels, centre, parts.scales[row, 0, 0, i, k])
-            chosen.append(int(masses_of_levels.argmax()))
-        assert greedy[row].flatten().tolist() == chosen
+            # of two levels alike to rounding, either will do
+            assert masses_of_levels[chosen[i]] >= masses_of_levels.max() - 1e-5
     assert torch.equal(greedy, mixture(raw, layout, 9, family).mode)
 
 

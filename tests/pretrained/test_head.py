@@ -73,7 +73,9 @@ def test_tokens_kept_in_the_cache_are_scored_as_in_one_pass(folder):
 
     greedy = distribution.mode
 
-    assert torch.equal(distribution.logits(greedy).argmax(-1), greedy)
+    # of two tokens alike to rounding, either will do
+    at_once = distribution.logits(greedy)
+    assert (at_once.gather(-1, greedy.unsqueeze(-1)).squeeze(-1) >= at_once.amax(-1) - 1e-4).all()
 
 
 @torch.no_grad()

@@ -55,7 +55,7 @@ def test_of_a_layer_with_positions_the_mean_of_those_that_are_there_is_read():
     whole = mean_position(Latent(layer, z, standard, standard))
 
     assert part.tolist() == [[2.0, 4.0]]
-    assert whole.tolist() == [[pytest.approx(104 / 3), 36.0]]
+    assert whole.tolist() == [pytest.approx([104 / 3, 36.0])]
 
 
 def test_a_model_without_latents_is_refused(monkeypatch):
