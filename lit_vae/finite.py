@@ -214,9 +214,11 @@ class FiniteCheck(Callback):
         if first is not None:
             step = self._steps[first]
             said.append(f"the first step that went wrong was step {step.number}, where {step.told()}")
-            if wrong := step.wrong():
-                which = listed(wrong) if len(wrong) < len(step.names) else "any"
-                said.append(f"its gradient was not finite in {which} of {len(step.names)} parameters")
+            wrong, all_names = step.wrong(), step.names
+            if wrong and len(wrong) < len(all_names):
+                said.append(f"its gradient was not finite in {listed(wrong)} of {len(all_names)} parameters")
+            elif wrong:
+                said.append(f"its gradient was finite in none of {len(all_names)} parameters")
         for step in self._steps[:first][-1:]:
             said.append(f"step {step.number} had {step.told()}, and its largest gradients in {step.longest()}")
         guard = "" if self._guarded else "--trainer.callbacks lit_vae.callbacks.UpdateGuard leaves such updates out; "
