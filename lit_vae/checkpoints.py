@@ -17,13 +17,17 @@ TRAINED_KEY = "trained_weights"
 AVERAGES_KEY = "averages"
 """The averages, where training goes on from the weights that they are averages of."""
 
+REQUEUED = "hpc_ckpt_*.ckpt"
+"""What Lightning calls those that it writes into a run directory when SLURM is about to requeue the job."""
+
 
 def find(path: str | Path, which: Literal["best", "last"]) -> Path:
     """The checkpoint that a path names.
 
     Args:
         path: A checkpoint file, or a run directory.
-        which: Of a run directory: ``best`` to evaluate, ``last`` to resume; the other one where there is no such.
+        which: Of a run directory: ``best`` to evaluate, ``last`` to resume, which is the newest of those that end a
+            run and those that Lightning writes when SLURM is about to requeue it; the other one where there is no such.
 
     Raises:
         FileNotFoundError: If nothing is there.
@@ -33,8 +37,7 @@ def find(path: str | Path, which: Literal["best", "last"]) -> Path:
         return path
     if not path.is_dir():
         raise FileNotFoundError(f"--ckpt_path {path} is neither a checkpoint nor a run directory: nothing is there")
-    best = list((path / "checkpoints").glob("best*.ckpt"))
-    last = list((path / "checkpoints").glob("last*.ckpt"))
+    best, last = of_run(path)
     if best and (which == "best" or not last):
         return best[0] if len(best) == 1 else min(best, key=score)
     if last:
@@ -42,6 +45,12 @@ def find(path: str | Path, which: Literal["best", "last"]) -> Path:
     raise FileNotFoundError(
         f"--ckpt_path {path} holds no checkpoint: a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
     )
+
+
+def of_run(path: Path) -> tuple[list[Path], list[Path]]:
+    """The checkpoints in a run directory: the best ones, and those to resume from."""
+    folder = path / "checkpoints"
+    return list(folder.glob("best*.ckpt")), [*folder.glob("last*.ckpt"), *path.glob(REQUEUED)]
 
 
 def score(path: Path) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -20,6 +21,7 @@ from lit_vae import checkpoints
 from lit_vae.backbones import Backbone
 from lit_vae.batch import Batch
 from lit_vae.draws import from_posterior
+from lit_vae.finite import FiniteCheck, learned, refuse_not_finite
 from lit_vae.heads import DecoderHead
 from lit_vae.importance import importance_weighted_nll
 from lit_vae.latents import Latent
@@ -75,6 +77,9 @@ class LitVAE(LatentVariableModel):
         self._seed = 0
         self._whole_step = WholeStep()
         self._trained_on: Identity | None = None
+        self._finite = FiniteCheck()
+        self.loss_terms: dict[str, Any] = {}
+        """What the latest training loss is made of, [] each, by the names under which it is logged."""
         self.update_left_out = False
         self.steps_uncounted = 0
         """Optimizer steps that the objective's schedules pass over."""
@@ -104,6 +109,10 @@ class LitVAE(LatentVariableModel):
         return self.objective(distribution.log_prob(batch.x), latents, batch.counts, self.global_step)
 
     # ---- training and evaluation ----
+
+    def configure_callbacks(self) -> list[Callback]:
+        """What every trainer of the model has: training stops where it is no longer finite."""
+        return [self._finite]
 
     def setup(self, stage: str) -> None:
         """Learn from the trainer's data module what the symbols stand for, and which data it is."""
@@ -150,17 +159,15 @@ class LitVAE(LatentVariableModel):
         units = {name: unit.sum() for name, unit in batch.units.items()}
         rate = self.head.report(nelbo, examples, batch.counts.sum(), units)[self.head.rate_name]
         self.log(f"train/{self.head.rate_name}", rate, prog_bar=True, batch_size=len(batch))
-        self.log_dict(
-            {
-                "train/loss": nats.detach() / terms.divisor,
-                "train/kl_weight": terms.kl_weight,
-                "train/nelbo": nelbo / len(batch),
-                "train/rate": terms.rate.detach().mean(),
-                "train/distortion": terms.distortion.detach().mean(),
-                **{f"train/reg/{name}": nats.detach() for name, nats in added.items()},
-            },
-            batch_size=len(batch),
-        )
+        self.loss_terms = {
+            "train/loss": nats.detach() / terms.divisor,
+            "train/kl_weight": terms.kl_weight,
+            "train/nelbo": nelbo / len(batch),
+            "train/rate": terms.rate.detach().mean(),
+            "train/distortion": terms.distortion.detach().mean(),
+            **{f"train/reg/{name}": term.detach() for name, term in added.items()},
+        }
+        self.log_dict(self.loss_terms, batch_size=len(batch))
         loss = self._whole_step.loss(nats, terms.divisor, self.trainer.accumulate_grad_batches)
         return {"loss": loss, "nats": nats.detach(), "symbols": batch.counts.sum()}
 
@@ -259,7 +266,13 @@ class LitVAE(LatentVariableModel):
     # ---- checkpoints ----
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what the symbols stand for, so that the data may be gone, which data it was, and the format."""
+        """Add what the symbols stand for, so that the data may be gone, which data it was, and the format.
+
+        Raises:
+            FloatingPointError: If weights are not finite: then the checkpoint is not written.
+        """
+        weights = checkpoint["state_dict"], checkpoint.get(checkpoints.TRAINED_KEY, {})
+        self._finite.check_saved(self, weights)
         checkpoint[checkpoints.FORMAT_KEY] = checkpoints.FORMAT
         checkpoint[checkpoints.DATA_KEY] = None if self._trained_on is None else self._trained_on.state()
         checkpoint["symbols"] = None if self._symbols is None else self._symbols.state()
@@ -268,9 +281,11 @@ class LitVAE(LatentVariableModel):
         """Learn what the symbols stand for; a trainer has shown its data before.
 
         Raises:
-            ValueError: If the checkpoint was made for other data, or its format is another.
+            ValueError: If the checkpoint was made for other data, its format is another, or its weights are not finite.
         """
         checkpoints.check_format(checkpoint)
+        if self._trainer is not None:
+            self._refuse_not_finite(checkpoint, self._trainer.ckpt_path)
         if self._trainer is not None and self._trainer.state.fn == "fit":
             if self._trained_on is not None:
                 self._trained_on.refuse_other(checkpoint, "the checkpoint")
@@ -281,6 +296,11 @@ class LitVAE(LatentVariableModel):
         if self._symbols is None:
             self._symbols = trained_on
         refuse_other(trained_on, self._symbols)
+
+    def _refuse_not_finite(self, checkpoint: dict[str, Any], path: Any) -> None:
+        for weights in (checkpoint["state_dict"], checkpoint.get(checkpoints.TRAINED_KEY, {})):
+            known = {name: weights[name] for name in learned(self) if name in weights}
+            refuse_not_finite(known, f"--ckpt_path {path}")
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
@@ -295,7 +315,8 @@ class LitVAE(LatentVariableModel):
 
         Raises:
             FileNotFoundError: If there is no checkpoint.
-            ValueError: If the file is no checkpoint of this format, or its constructor arguments are missing.
+            ValueError: If the file is no checkpoint of this format, its weights are not finite, or its constructor
+                arguments are missing.
         """
         path = checkpoints.find(checkpoint_path, "best")
         checkpoint = checkpoints.read(path)
@@ -304,4 +325,6 @@ class LitVAE(LatentVariableModel):
                 f"{path} holds the weights of a model that was built in Python: "
                 f"pass the same parts, load_from_checkpoint(path, backbone=..., head=..., objective=...)"
             )
-        return super().load_from_checkpoint(path, map_location=map_location, weights_only=True, **kwargs).eval()
+        vae = super().load_from_checkpoint(path, map_location=map_location, weights_only=True, **kwargs)
+        vae._refuse_not_finite(checkpoint, path)
+        return vae.eval()

@@ -47,6 +47,17 @@ def test_of_several_last_ones_the_newest_is_taken(run):
     assert checkpoints.find(run, "last") == newer
 
 
+def test_what_lightning_writes_before_a_requeue_is_resumed_where_it_is_the_newest(run):
+    last = put(run, "last.ckpt", age=10)
+    older, newer = (put(run, f"../hpc_ckpt_{number}.ckpt", age=20 - 15 * number) for number in (0, 1))
+
+    assert checkpoints.find(run, "last") == run / newer.name
+    newer.unlink()
+    assert checkpoints.find(run, "last") == last
+    last.unlink()
+    assert checkpoints.find(run, "last") == checkpoints.find(run, "best") == run / older.name
+
+
 @pytest.mark.parametrize(("there", "asked"), [("best-step=1.ckpt", "last"), ("last.ckpt", "best")])
 def test_the_other_kind_serves_where_one_is_missing(run, there, asked):
     file = put(run, there)

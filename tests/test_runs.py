@@ -93,3 +93,26 @@ def test_a_checkpoint_tells_its_run(elsewhere):
     assert runs.of_checkpoint(elsewhere / "run" / "checkpoints" / "last.ckpt") == elsewhere / "run"
     assert runs.of_checkpoint(elsewhere / "last.ckpt") is None
     assert runs.of_checkpoint(elsewhere / "downloads" / "checkpoints" / "last.ckpt") is None
+    assert runs.of_checkpoint(elsewhere / "run" / "hpc_ckpt_1.ckpt") == elsewhere / "run"
+    assert runs.of_checkpoint(elsewhere / "hpc_ckpt_1.ckpt") is None
+
+
+def test_a_run_may_begin_again_in_an_empty_directory_or_its_own(elsewhere):
+    (elsewhere / "empty").mkdir()
+    (elsewhere / "begun").mkdir()
+    (elsewhere / "begun" / "config.yaml").write_text("")
+
+    for name in ("empty", "begun", "new"):
+        chosen = runs.choose(name, "digits", resume=True)
+        runs.make(chosen, exist_ok=True)
+
+        assert chosen.is_dir()
+
+
+def test_no_run_begins_among_files_of_the_users(elsewhere):
+    (elsewhere / "own").mkdir()
+    (elsewhere / "own" / "notes.txt").write_text("kept")
+
+    for name in ("own", "own/notes.txt"):
+        with pytest.raises(FileExistsError, match=rf"--run_dir {name} exists and is no run of lit_vae"):
+            runs.choose(name, "digits", resume=True)

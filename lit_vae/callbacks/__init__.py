@@ -10,6 +10,7 @@ from lit_vae.callbacks.monitors import CheckMonitors
 from lit_vae.callbacks.progress import Progress
 from lit_vae.callbacks.save_config import SaveConfig
 from lit_vae.callbacks.stages import Stage, Stages
+from lit_vae.callbacks.stop_on_signal import StopOnSignal
 from lit_vae.callbacks.token_accuracy import TokenAccuracy
 from lit_vae.callbacks.update_guard import UpdateGuard
 
@@ -25,6 +26,7 @@ __all__ = [
     "SaveConfig",
     "Stage",
     "Stages",
+    "StopOnSignal",
     "TokenAccuracy",
     "UpdateGuard",
 ]

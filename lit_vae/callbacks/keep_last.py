@@ -1,5 +1,6 @@
 """A checkpoint to resume from, whatever ends the run."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 
 class KeepLast(Callback):
-    """Writes ``last.ckpt`` when training ends, is interrupted or fails after its first step.
+    """Writes ``last.ckpt`` when training ends, is interrupted or fails after its first step, never of broken weights.
 
     Where a number of steps or a time limit ends an epoch early, it is written before Lightning counts that epoch as
     done, so that resuming finishes it. A model that is spread over several processes is written at the end alone: the
@@ -21,6 +22,10 @@ class KeepLast(Callback):
     def __init__(self, folder: Path) -> None:
         self.path = folder / "last.ckpt"
         self._saved_at = 0
+        self._begun_at: int | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._begun_at = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -33,15 +38,44 @@ class KeepLast(Callback):
             self._save(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        whole = trainer.world_size == 1 or isinstance(trainer.strategy, DDPStrategy)
-        if not (trainer.is_global_zero and whole and trainer.state.fn == "fit" and trainer.global_step > 0):
+        if not (trainer.is_global_zero and trainer.state.fn == "fit"):
             return
-        # as trainer.save_checkpoint, which would also wait for processes that wait for this one
-        checkpoint = trainer._checkpoint_connector.dump_checkpoint()
-        trainer.strategy.save_checkpoint(checkpoint, self.path)
+        whole = trainer.world_size == 1 or isinstance(trainer.strategy, DDPStrategy)
+        if whole and self._begun_at is not None and trainer.global_step > self._begun_at:
+            self._save_alone(trainer, exception)
         if isinstance(exception, KeyboardInterrupt):
-            print(f"\ninterrupted; resume with: python -m lit_vae fit --ckpt_path {self.path.parent.parent}")
+            self.say("interrupted")
+
+    def say(self, what: str) -> None:
+        """Say what ended the training, and how to go on."""
+        run = shlex.quote(str(self.path.parent.parent))
+        there = self.path.exists()
+        how = f"resume with: python -m lit_vae fit --ckpt_path {run}" if there else "there is nothing to resume yet"
+        print(f"\n{what}; {how}", flush=True)
+
+    def _save_alone(self, trainer: Trainer, exception: BaseException) -> None:
+        """As ``trainer.save_checkpoint``, which would also wait for processes that wait for this one."""
+        try:
+            checkpoint = trainer._checkpoint_connector.dump_checkpoint()
+        except FloatingPointError as error:  # the last one stays as it is
+            if not isinstance(exception, FloatingPointError):
+                print(f"\n{error}", flush=True)
+            return
+        if trainer.validating:
+            begin_validation_again(checkpoint)
+        trainer.strategy.save_checkpoint(checkpoint, self.path)
 
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)
         self._saved_at = trainer.global_step
+
+
+def begin_validation_again(checkpoint: dict[str, Any]) -> None:
+    """Have Lightning resume with the whole validation in which a checkpoint was written; it would leave it out.
+
+    Args:
+        checkpoint: Its contents, to be changed: of the validation one batch has been begun, and none is done.
+    """
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+    begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+    progress |= {"total": begun, "current": dict.fromkeys(begun, 0), "is_last_batch": False}

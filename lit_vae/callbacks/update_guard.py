@@ -10,14 +10,13 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from lit_vae.callbacks.updates import refuse_sharding
+from lit_vae.finite import SHOWN, listed
 from lit_vae.vae import LitVAE
 
 SMALLEST = 0.1
 """Of the deviation, in which lengths that hardly vary would otherwise be outlying at any difference."""
 WIDENING = 1.25
 """Of the deviation, by each length that it excludes."""
-SHOWN = 4
-"""Parameters that a diagnosis names."""
 
 
 class Tolerance:
@@ -196,9 +195,3 @@ def diagnose(module: torch.nn.Module, terms: dict[str, Tensor]) -> str:
         f"loss terms: {', '.join(f'{name} {value.item():.4g}' for name, value in terms.items())}",
     ]
     return "; ".join(found)
-
-
-def listed(names: list[str]) -> str:
-    """The first few of some names, and how many more there are."""
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -10,6 +10,7 @@ from lit_vae.cli import configs, preflight
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.train import TrainCLI
 from lit_vae.cli.words import take
+from lit_vae.finite import learned, refuse_not_finite
 from lit_vae.importing import SYSTEMS, Which, read, translate
 from lit_vae.vae import LitVAE
 
@@ -55,6 +56,7 @@ class ImportCLI(TrainCLI):
     """
 
     def __init__(self, file: str, system: str, which: Which, words: list[str]) -> None:
+        self._file = file
         self._system = SYSTEMS[system]
         self._weights = read(file, which)
         super().__init__("fit", words, "imported", None)
@@ -66,6 +68,7 @@ class ImportCLI(TrainCLI):
         """Write the run, in which no step has been taken."""
         vae: LitVAE = self.model
         vae.load_state_dict(translate(self._system, vae.backbone, vae.head, self._weights), strict=False)
+        refuse_not_finite(learned(vae), f"import-checkpoint {self._file}")
         vae.learn(self.datamodule.symbols)
         trainer = self.trainer
         trainer.strategy.connect(vae)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,15 @@ def finish(exit_code: int) -> None:
 
     if wandb.run is not None:
         wandb.finish(exit_code)
+
+
+def discard() -> None:
+    """End W&B's run, and remove what was recorded of it offline: of a training in which nothing happened."""
+    import wandb
+
+    if wandb.run is None:
+        return
+    folder = Path(wandb.run.dir).parent
+    wandb.finish(exit_code=1)
+    if folder.name.startswith("offline-run-"):
+        shutil.rmtree(folder)

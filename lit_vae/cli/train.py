@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from argparse import SUPPRESS
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, Timer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from lightning.pytorch.utilities import rank_zero_only
 
 from lit_vae import checkpoints, runs
-from lit_vae.callbacks import CheckMonitors, CollapseWatch, Examples, KeepLast, Progress, SaveConfig
+from lit_vae.callbacks import CheckMonitors, CollapseWatch, Examples, KeepLast, Progress, SaveConfig, StopOnSignal
 from lit_vae.cli import configs, loggers, preflight
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.portion import portion
@@ -53,6 +56,9 @@ def run(verb: str, words: list[str]) -> None:
     quieten()
     words, ckpt_paths = take(words, "--ckpt_path")
     words, names = take(words, "--config", "-c")
+    words, resumes = take(words, "--resume")
+    if resumes:
+        words, ckpt_paths = resumed(verb, words, resumes[-1], ckpt_paths)
     asks_for_help = any(word in ("-h", "--help") or word.endswith(".help") for word in words)
     if not (ckpt_paths or asks_for_help or (names and verb == "fit")):
         needs = "--config NAME_OR_FILE or --ckpt_path RUN" if verb == "fit" else "--ckpt_path RUN"
@@ -71,11 +77,43 @@ def run(verb: str, words: list[str]) -> None:
     words = loggers.placed(words, preflight.dig(config, ["trainer", "logger"]))
     sources = ([f"--config={saved}"] if saved else []) + [f"--config={file}" for file in files]
     try:
-        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint)
-    except BaseException:
+        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, bool(resumes))
+    except BaseException as error:
         loggers.finish(exit_code=1)
+        if isinstance(error, FloatingPointError) and rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+            # all processes found it, and the first one says it; Lightning kills that one if another ends with a failure
+            raise SystemExit(0) from error
+        if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
+            raise SystemExit(130) from error  # Lightning's is 1, as of any failure
         raise
     loggers.finish(exit_code=0)
+
+
+def resumed(verb: str, words: list[str], how: str, ckpt_paths: list[str]) -> tuple[list[str], list[str]]:
+    """What a command that can be repeated says this time: start a run, or go on with it.
+
+    Args:
+        verb: fit.
+        words: What follows it, without ``--ckpt_path``, ``--config`` and ``--resume``.
+        how: auto.
+        ckpt_paths: What was given with ``--ckpt_path``: nothing.
+
+    Returns:
+        The words, and the run directory as ``--ckpt_path`` where it holds a checkpoint.
+
+    Raises:
+        ValueError: If a flag is missing, does not go with it, or has another value.
+    """
+    rest, run_dirs = take(words, "--run_dir")
+    if verb != "fit" or how != "auto" or ckpt_paths:
+        raise ValueError(
+            f"--resume auto is for fit, in the place of --ckpt_path; got {verb} --resume {how}"
+            + "".join(f" --ckpt_path {path}" for path in ckpt_paths)
+        )
+    if not run_dirs:
+        raise ValueError("--resume auto needs --run_dir DIR: it goes on from a checkpoint there, or starts there")
+    holds_one = any(checkpoints.of_run(Path(run_dirs[-1])))
+    return (rest, run_dirs[-1:]) if holds_one else (words, [])
 
 
 class TrainCLI(LightningCLI):
@@ -86,14 +124,16 @@ class TrainCLI(LightningCLI):
         words: The verb's arguments, configs resolved, without ``--ckpt_path``.
         name: Names a new run.
         checkpoint: What is resumed or evaluated; None to start anew.
+        again: Whether a new run may start where one ended before its first checkpoint.
     """
 
-    def __init__(self, verb: str, words: list[str], name: str, checkpoint: Path | None) -> None:
+    def __init__(self, verb: str, words: list[str], name: str, checkpoint: Path | None, again: bool = False) -> None:
         self._verb = verb
         self._words = words
         self._name = name
         self._checkpoint = checkpoint
-        self._resumed_at = None if checkpoint is None else checkpoints.step(checkpoint)
+        self._again = again
+        self._made_run_dir = False
         self._run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
         options = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
@@ -120,6 +160,14 @@ class TrainCLI(LightningCLI):
         parser.add_argument(
             "--run_dir", type=str | None, default=None, help="Where a new run goes; must not exist yet."
         )
+        if self._verb == "fit":
+            parser.add_argument(
+                "--resume",
+                type=Literal["auto"],
+                default=SUPPRESS,
+                help="auto: go on from the newest checkpoint in --run_dir, start there where there is none; so that a "
+                "scheduler can repeat the command.",
+            )
         if self._verb == "test":
             parser.add_argument(
                 "--importance_samples",
@@ -160,7 +208,7 @@ class TrainCLI(LightningCLI):
         if self._checkpoint is not None:
             refuse_another_model(self._checkpoint, yaml.safe_load(self._yaml)["model"])
         if self._run_dir is None and self._verb == "fit":
-            self._run_dir = runs.choose(given, self._name)
+            self._run_dir = runs.choose(given, self._name, self._again)
         elif any(word.partition("=")[0] == "--run_dir" for word in self._words):
             raise ValueError(f"--run_dir {given}: {self._verb} writes into the checkpoint's own run; leave it out")
         if self._run_dir is not None:
@@ -184,7 +232,10 @@ class TrainCLI(LightningCLI):
             callbacks.append(Progress())
         if self._verb == "fit":
             assert self._run_dir is not None
-            callbacks += [SaveConfig(self._yaml), KeepLast(self._run_dir / "checkpoints"), CheckMonitors()]
+            keep_last = KeepLast(self._run_dir / "checkpoints")
+            callbacks += [SaveConfig(self._yaml), keep_last, StopOnSignal(keep_last), CheckMonitors()]
+        else:
+            callbacks.append(StopOnSignal())
         trainer: Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         if isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy) and not config.plugins:
             trainer.strategy.checkpoint_io = WholeCheckpointIO()
@@ -203,9 +254,31 @@ class TrainCLI(LightningCLI):
         self.datamodule.dataset("train")
         self.datamodule.dataset("val")
         self.model.configure_optimizers()
-        if not self._run_dir.exists():
-            runs.make(self._run_dir)
-        loggers.announce(self.trainer, self._run_dir)
+        if self._checkpoint is None or not self._run_dir.exists():
+            self._made_run_dir = not self._run_dir.exists()
+            runs.make(self._run_dir, exist_ok=self._again)
+
+    def fit(self, **arguments: Any) -> None:
+        """Train, where there is something left to; what fails before its first step leaves nothing behind."""
+        assert self._run_dir is not None
+        trainer, begun_at = self.trainer, 0
+        if self._checkpoint is not None:
+            begun_at = checkpoints.step(self._checkpoint)
+            if nothing_left(trainer, self._checkpoint):
+                limits = "trainer.max_epochs, max_steps or max_time"
+                if trainer.is_global_zero:
+                    print(f"nothing was left to train after step {begun_at}: raise {limits}")
+                return
+        if trainer.is_global_zero:
+            loggers.announce(trainer, self._run_dir)
+        try:
+            trainer.fit(**arguments)
+        except BaseException:
+            if trainer.is_global_zero and trainer.global_step in (0, begun_at):
+                loggers.discard()
+                if self._made_run_dir:
+                    shutil.rmtree(self._run_dir)
+            raise
 
     def before_test(self) -> None:
         """Hand the flags of a test to what they change, and say on what it is done."""
@@ -229,9 +302,26 @@ class TrainCLI(LightningCLI):
         """Say where everything is."""
         if not self.trainer.is_global_zero:
             return
-        if self.trainer.global_step == self._resumed_at:
-            print(f"nothing was left to train after step {self._resumed_at}: raise trainer.max_epochs or max_steps")
         print(f"run: {self._run_dir}; evaluate it with: python -m lit_vae test --ckpt_path {self._run_dir}")
+
+
+def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:
+    """Whether a checkpoint has reached the epochs, the steps or the time that a trainer goes to.
+
+    Args:
+        trainer: What would go on from it.
+        checkpoint: The checkpoint.
+    """
+    saved = checkpoints.read(checkpoint)
+    epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    reached = [(trainer.max_epochs, epochs), (trainer.max_steps, saved["global_step"])]
+    for timer in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(timer, Timer) and timer.state_key in saved.get("callbacks", {}):
+            timer.load_state_dict(saved["callbacks"][timer.state_key])
+            remaining = timer.time_remaining()
+            if remaining is not None and remaining <= 0:
+                return True
+    return any(limit is not None and 0 <= limit <= count for limit, count in reached)
 
 
 def refuse_another_model(checkpoint: Path, model: dict[str, Any]) -> None:

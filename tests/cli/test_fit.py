@@ -169,7 +169,7 @@ def test_resuming_what_is_finished_says_what_to_raise(cli, finished):
     answer = cli("fit", "--ckpt_path", "pictures")
 
     assert answer.status == 0
-    assert "nothing was left to train after step 4: raise trainer.max_epochs or max_steps" in answer.out
+    assert "nothing was left to train after step 4: raise trainer.max_epochs, max_steps or max_time" in answer.out
 
 
 def test_a_loose_checkpoint_goes_on_in_a_new_run(cli, finished):

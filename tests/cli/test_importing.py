@@ -98,6 +98,19 @@ def test_weights_arrive_where_their_names_say(colours):
     )
 
 
+def test_weights_that_are_not_finite_are_not_imported(colours):
+    reference = reference_of("vdvae")
+    reference["decoder.bias_xs.2"].view(-1)[0] = float("nan")
+    torch.save(reference, "published.th")
+    settings = config(colours, "vdvae")
+
+    answer = colours("import-checkpoint", "published.th", "--from", "vdvae", "--config", settings, "--out", "run")
+
+    assert answer.status == 2
+    assert "import-checkpoint published.th holds weights that are not finite, backbone.decoder.3.enter" in answer.err
+    assert not (colours.folder / "run").exists()
+
+
 @pytest.mark.parametrize(("words", "scale"), [([], 2.0), (["--weights", "ema"], 2.0), (["--weights", "raw"], 1.0)])
 def test_of_averaged_and_trained_weights_either_can_be_had(colours, words, scale):
     raw = reference_of("evdvae")
