@@ -200,6 +200,14 @@ class LitVAE(LatentVariableModel):
         """Take in one batch of the test split."""
         return self.validation_step(batch, batch_idx)
 
+    def on_validation_epoch_start(self) -> None:
+        """Forget what a validation that was broken off has left."""
+        self.likelihood.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """As for a validation."""
+        self.likelihood.reset()
+
     def on_validation_epoch_end(self) -> None:
         """Log the validation split's bound."""
         self._log_likelihood("val")

@@ -59,6 +59,11 @@ class CollapseWatch(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._resumed = state_dict
 
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._posterior.reset()
+
+    on_test_epoch_start = on_validation_epoch_start
+
     def on_validation_batch_end(
         self,
         trainer: Trainer,
@@ -106,6 +111,7 @@ class CollapseWatch(Callback):
             return
         sure = collapsed and (self._suspected or trainer.state.fn != "fit")
         if sure != self._said and (sure or not collapsed):
-            notice(f"posterior collapse: {words}; {CURES}" if sure else f"no posterior collapse any more: {words}")
+            said = f"posterior collapse: {words}; {CURES}" if sure else f"no posterior collapse any more: {words}"
+            notice(said, of_result=True)
             self._said = sure
         self._suspected = collapsed

@@ -161,6 +161,11 @@ class EMA(Callback):
         if trainer.state.fn == "fit":
             self._put_back(pl_module)
 
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._likelihood = None
+
+    on_test_epoch_start = on_validation_epoch_start
+
     def on_validation_batch_end(
         self,
         trainer: Trainer,

@@ -31,6 +31,11 @@ class TokenAccuracy(Callback):
         self.split = split
         self._metric = Reconstruction()
 
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._metric.reset()
+
+    on_test_epoch_start = on_validation_epoch_start
+
     def on_validation_batch_end(
         self,
         trainer: Trainer,

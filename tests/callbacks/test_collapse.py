@@ -18,7 +18,7 @@ def deaf(vae):
 def test_a_collapse_is_named_with_what_to_turn(deaf, data, make_short_trainer, capsys):
     make_short_trainer(CollapseWatch()).validate(deaf, data)
 
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     assert (
         "posterior collapse: the KL is 0.00 nats, 0 of 2 units are active, "
         "the mutual information is 0.00 nats (standard error 0.00);"
@@ -33,7 +33,7 @@ def test_a_model_that_uses_its_latents_is_let_be(vae, data, make_short_trainer, 
 
     make_short_trainer(CollapseWatch()).validate(vae, data)
 
-    assert "collapse" not in capsys.readouterr().err
+    assert "collapse" not in capsys.readouterr().out
 
 
 def test_a_collapse_is_named_once_and_its_end_too(deaf, data, make_short_trainer, capsys):
@@ -47,7 +47,7 @@ def test_a_collapse_is_named_once_and_its_end_too(deaf, data, make_short_trainer
             parameter.normal_()
     trainer.validate(deaf, data)
 
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     assert said.count("posterior collapse:") == 1
     assert said.count("no posterior collapse any more") == 1
 
@@ -62,7 +62,7 @@ def test_in_training_a_collapse_is_named_when_two_validations_in_a_row_have_foun
 
     make_short_trainer(CollapseWatch(), max_epochs=epochs).fit(deaf, data)
 
-    assert capsys.readouterr().err.count("posterior collapse:") == times
+    assert capsys.readouterr().out.count("posterior collapse:") == times
 
 
 def test_a_resumed_training_does_not_name_a_collapse_again_and_an_evaluation_does(
@@ -74,12 +74,12 @@ def test_a_resumed_training_does_not_name_a_collapse_again_and_an_evaluation_doe
     trainer = make_short_trainer(CollapseWatch(), max_epochs=2)
     trainer.fit(deaf, data)
     trainer.save_checkpoint(tmp_path / "collapsed.ckpt")
-    said = [capsys.readouterr().err.count("posterior collapse:")]
+    said = [capsys.readouterr().out.count("posterior collapse:")]
 
     make_short_trainer(CollapseWatch(), max_epochs=4).fit(deaf, data, ckpt_path=tmp_path / "collapsed.ckpt")
-    said.append(capsys.readouterr().err.count("posterior collapse:"))
+    said.append(capsys.readouterr().out.count("posterior collapse:"))
     make_short_trainer(CollapseWatch()).validate(deaf, data, ckpt_path=tmp_path / "collapsed.ckpt")
-    said.append(capsys.readouterr().err.count("posterior collapse:"))
+    said.append(capsys.readouterr().out.count("posterior collapse:"))
 
     assert said == [1, 0, 1]
 
@@ -99,7 +99,7 @@ def test_what_it_measures_is_logged(vae, data, make_short_trainer):
 def test_the_kl_that_it_names_is_the_rate_that_is_logged(vae, data, make_short_trainer, capsys):
     (logged,) = make_short_trainer(CollapseWatch(1e6), limit_val_batches=2).validate(vae, data, verbose=False)
 
-    assert f"the KL is {logged['val/rate']:.2f} nats" in capsys.readouterr().err
+    assert f"the KL is {logged['val/rate']:.2f} nats" in capsys.readouterr().out
 
 
 def test_a_threshold_below_nothing_is_refused():
