@@ -252,7 +252,7 @@ class LatentStack:
         if found != FORMAT:
             raise ValueError(
                 f"{path}: this version of lit_vae reads latents of format {FORMAT}, this file has "
-                f"{'none: it holds something else' if found is None else found}; python -m lit_vae encode writes one"
+                f"{'none: it holds something else' if found is None else found}; lit_vae encode writes one"
             )
         return cls(
             tuple(StackedLayer(**layer) for layer in content["layers"]),

@@ -23,12 +23,14 @@ class Symbols(ABC):
         num_values: Size of the alphabet.
         shape: Shape of one example, E; None stands for a text's length.
         suffix: Of a file that holds examples: ``.png`` or ``.txt``.
+        examples: What examples are called, in the plural.
     """
 
     name: str
     num_values: int
     shape: tuple[int | None, ...]
     suffix: str
+    examples: str = "examples"
 
     @abstractmethod
     def fill(self, positions: tuple[int | None, ...]) -> tuple[int, ...]:
@@ -66,6 +68,7 @@ class Pixels(Symbols):
     """
 
     suffix = Pictures.suffix
+    examples = "pictures"
 
     def __init__(self, name: str, num_values: int, shape: tuple[int, int, int]) -> None:
         self.name = name
@@ -118,6 +121,7 @@ class Tokens(Symbols):
     """
 
     suffix = Texts.suffix
+    examples = "texts"
 
     def __init__(self, name: str, tokenizer: Tokenizer, max_length: int) -> None:
         self.name = name
@@ -176,6 +180,7 @@ class Blocks(Symbols):
     """
 
     suffix = Texts.suffix
+    examples = "texts"
 
     def __init__(self, name: str, tokenizer: Tokenizer, length: int) -> None:
         self.name = name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -121,6 +122,7 @@ class LitVAE(LatentVariableModel):
         self.log_dict(
             {
                 "train/loss": loss.detach(),
+                "step": torch.tensor(self.global_step + 1.0, dtype=torch.float64),  # at which Lightning's loggers log
                 "train/kl_weight": terms.kl_weight,
                 "train/nelbo": nelbo / len(batch),
                 "train/rate": terms.rate.detach().mean(),
@@ -154,8 +156,17 @@ class LitVAE(LatentVariableModel):
 
     def _log_likelihood(self, split: str) -> None:
         found = self.summary(self.likelihood)
+        if self.trainer.state.fn == "fit":
+            self.log("step", torch.tensor(float(self.global_step), dtype=torch.float64))
+            repeated = {f"{split}/{name}": found.pop(name) for name in self._repeated(found)}
+            self.log_dict(repeated, logger=False)  # a checkpoint may go by it all the same
         self.log(f"{split}/{self.head.rate_name}", found.pop(self.head.rate_name), prog_bar=True)
         self.log_dict({f"{split}/{name}": value for name, value in found.items()})
+
+    def _repeated(self, found: Iterable[str]) -> list[str]:
+        """Which names of a summary say what others do: the nats of an example, and the KL of an only layer."""
+        layers = [name for name in found if name.startswith("kl/")]
+        return [name for name in found if name == self.head.per_example or [name] == layers]
 
     def summary(self, likelihood: Likelihood) -> dict[str, Tensor]:
         """The bound of a split, per example and in the units of the field, [] each; empties what it was kept in."""

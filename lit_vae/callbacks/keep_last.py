@@ -6,6 +6,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 
+from lit_vae.commands import command
+
 
 class KeepLast(Callback):
     """Writes ``last.ckpt`` when training ends, is interrupted or fails after its first step.
@@ -40,7 +42,7 @@ class KeepLast(Callback):
         checkpoint = trainer._checkpoint_connector.dump_checkpoint()
         trainer.strategy.save_checkpoint(checkpoint, self.path)
         if isinstance(exception, KeyboardInterrupt):
-            print(f"\ninterrupted; resume with: python -m lit_vae fit --ckpt_path {self.path.parent.parent}")
+            print(f"\ninterrupted; resume with: {command('fit', '--ckpt_path', self.path.parent.parent)}")
 
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,25 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 
 from lit_vae import checkpoints, runs
-from lit_vae.callbacks import CollapseWatch, Examples, KeepLast, Progress, SaveConfig
-from lit_vae.cli import configs, loggers, preflight
+from lit_vae.callbacks import (
+    CollapseWatch,
+    Examples,
+    KeepLast,
+    OptimizerMonitor,
+    Progress,
+    SaveConfig,
+    Throughput,
+    ValidationLines,
+)
+from lit_vae.cli import configs, evaluations, loggers, opening, preflight
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
+from lit_vae.commands import command
 from lit_vae.data import SymbolDataModule
 from lit_vae.files import WholeCheckpointIO
 from lit_vae.vae import LitVAE
@@ -55,7 +67,7 @@ def run(verb: str, words: list[str]) -> None:
     asks_for_help = any(word in ("-h", "--help") or word.endswith(".help") for word in words)
     if not (ckpt_paths or asks_for_help or (names and verb == "fit")):
         needs = "--config NAME_OR_FILE or --ckpt_path RUN" if verb == "fit" else "--ckpt_path RUN"
-        raise ValueError(f"{verb} needs {needs}; python -m lit_vae configs lists the packaged configs")
+        raise ValueError(f"{verb} needs {needs}; {command('configs')} lists the packaged configs")
     checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
     saved = checkpoints.config(checkpoint) if checkpoint else None
     if checkpoint is not None and saved is None and not names:
@@ -92,6 +104,7 @@ class TrainCLI(LightningCLI):
         self._words = words
         self._name = name
         self._checkpoint = checkpoint
+        self._wandb: list[WandbLogger] = []
         self._resumed_at = None if checkpoint is None else checkpoints.step(checkpoint)
         self._run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
         options = {"exit_on_error": False, "allow_abbrev": False}
@@ -102,7 +115,7 @@ class TrainCLI(LightningCLI):
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=None,
-            parser_kwargs={**options, "prog": "python -m lit_vae", verb: options},
+            parser_kwargs={**options, "prog": command(), verb: options},
             trainer_defaults={"enable_model_summary": False},
         )
 
@@ -164,8 +177,13 @@ class TrainCLI(LightningCLI):
         if self._run_dir is not None:
             config.trainer.default_root_dir = str(self._run_dir)
             config.checkpoint.dirpath = str(self._run_dir / "checkpoints")
-        asked = self._verb == "fit" or any(word.startswith("--trainer.logger") for word in self._words)
-        config.trainer.logger = loggers.complete(config.trainer.logger if asked else None, self._run_dir)
+        given = config.trainer.logger
+        if self._verb == "fit":
+            assert self._run_dir is not None
+            config.trainer.logger = loggers.of_training(given, self._run_dir, self._resumed_at)
+        else:
+            named = any(word.startswith("--trainer.logger") for word in self._words)
+            config.trainer.logger = loggers.of_evaluation(given, named, self._run_dir)
 
     def instantiate_classes(self) -> None:
         """Report what a constructor refuses in its own words."""
@@ -178,12 +196,22 @@ class TrainCLI(LightningCLI):
         config = self.config_init[self._verb].trainer
         given = config.callbacks or []
         callbacks = list(given) if isinstance(given, list) else [given]
-        if config.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in callbacks):
+        bars = config.enable_progress_bar is not False and sys.stdout.isatty()
+        if any(isinstance(callback, ProgressBar) for callback in callbacks):
+            bars = True  # the user's own
+        elif bars:
             callbacks.append(Progress())
+        elif self._verb == "fit":
+            callbacks.append(ValidationLines())
         if self._verb == "fit":
             assert self._run_dir is not None
+            callbacks = [OptimizerMonitor(), *callbacks, Throughput()]
             callbacks += [SaveConfig(self._yaml), KeepLast(self._run_dir / "checkpoints")]
-        trainer: Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        else:
+            # they would write what is found as the history of step 0
+            self._wandb = [logger for logger in config.logger or [] if isinstance(logger, WandbLogger)]
+            kwargs["logger"] = [logger for logger in config.logger or [] if logger not in self._wandb]
+        trainer: Trainer = super().instantiate_trainer(callbacks=callbacks, enable_progress_bar=bars, **kwargs)
         if isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy) and not config.plugins:
             trainer.strategy.checkpoint_io = WholeCheckpointIO()
         return trainer
@@ -204,11 +232,30 @@ class TrainCLI(LightningCLI):
         if not self._run_dir.exists():
             runs.make(self._run_dir)
         loggers.announce(self.trainer, self._run_dir)
+        print("\n".join(opening.lines(self.model, self.datamodule)), flush=True)
 
     def before_test(self) -> None:
         """Hand the flags of a test to what they change."""
         self.model.importance_samples = self.config_init.test.importance_samples
         self.datamodule.test_limit = self.config_init.test.limit
+
+    def after_test(self) -> None:
+        """Keep what was found."""
+        self._keep_found()
+
+    def after_validate(self) -> None:
+        """Keep what was found."""
+        self._keep_found()
+
+    def _keep_found(self) -> None:
+        kept = self._run_dir is not None and self.config[self._verb].trainer.logger is not False
+        if not (kept and self.trainer.is_global_zero):
+            return
+        assert self._run_dir is not None
+        assert self._checkpoint is not None
+        found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        words = [word for word in self._words if "\n" not in word]  # the run's own config is one of them
+        evaluations.record(self._verb, self._run_dir, self._checkpoint, words, found, self._wandb)
 
     def after_fit(self) -> None:
         """Say where everything is."""
@@ -216,7 +263,7 @@ class TrainCLI(LightningCLI):
             return
         if self.trainer.global_step == self._resumed_at:
             print(f"nothing was left to train after step {self._resumed_at}: raise trainer.max_epochs or max_steps")
-        print(f"run: {self._run_dir}; evaluate it with: python -m lit_vae test --ckpt_path {self._run_dir}")
+        print(f"run: {self._run_dir}; evaluate it with: {command('test', '--ckpt_path', self._run_dir)}")
 
 
 def refuse_another_model(checkpoint: Path, model: dict[str, Any]) -> None:

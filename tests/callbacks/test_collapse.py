@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from lightning.pytorch.loggers import CSVLogger
 
 from lit_vae.callbacks import CollapseWatch
 
@@ -90,6 +91,16 @@ def test_what_it_measures_is_logged(vae, data, make_short_trainer):
     assert logged["val/mutual_information_examples"] == 64
     assert logged["val/active_units"] <= 2
     assert "val/mutual_information" in logged
+
+
+def test_no_logger_is_told_at_each_validation_what_never_changes(vae, data, make_short_trainer, tmp_path):
+    trainer = make_short_trainer(CollapseWatch(), logger=CSVLogger(tmp_path))
+
+    trainer.fit(vae, data)
+
+    assert {"val/mutual_information", "val/active_units"} <= trainer.logged_metrics.keys()
+    assert not {"val/units", "val/mutual_information_examples"} & trainer.logged_metrics.keys()
+    assert trainer.callback_metrics["val/units"] == 2
 
 
 def test_a_threshold_below_nothing_is_refused():
