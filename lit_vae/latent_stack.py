@@ -261,7 +261,7 @@ class LatentStack:
         if found not in (1, FORMAT):
             raise ValueError(
                 f"{path}: this version of lit_vae reads latents of format 1 or {FORMAT}, this file has "
-                f"{'none: it holds something else' if found is None else found}; python -m lit_vae encode writes one"
+                f"{'none: it holds something else' if found is None else found}; lit_vae encode writes one"
             )
         outdated = {"kl": None} if found == 1 else {}
         return cls(

@@ -141,7 +141,7 @@ class Pictures(Rendering):
 
     def log(self, logger: Logger, key: str, step: int) -> None:
         if isinstance(logger, WandbLogger):
-            logger.log_image(key, [self.grid().permute(1, 2, 0).numpy()])
+            logger.log_image(key, [self.grid().permute(1, 2, 0).numpy()], step)
         elif isinstance(logger, TensorBoardLogger):
             logger.experiment.add_image(key, self.grid(), step)
 
@@ -217,7 +217,7 @@ class Texts(Rendering):
             columns = ["original", "reconstruction"]
             rows = [list(pair) for pair in zip(self.texts, self.counterparts, strict=True)]
         if isinstance(logger, WandbLogger):
-            logger.log_table(key, columns=columns, data=rows)
+            logger.log_table(key, columns=columns, data=rows, step=step)
         elif isinstance(logger, TensorBoardLogger):
             logger.experiment.add_text(key, "  \n".join(self.lines()), step)
 

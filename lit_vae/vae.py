@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -167,7 +167,9 @@ class LitVAE(LatentVariableModel):
             "train/distortion": terms.distortion.detach().mean(),
             **{f"train/reg/{name}": term.detach() for name, term in added.items()},
         }
-        self.log_dict(self.loss_terms, batch_size=len(batch))
+        # Lightning's loggers log at "step".
+        step_taken = {"step": torch.tensor(self.global_step + 1.0, dtype=torch.float64)}
+        self.log_dict(self.loss_terms | step_taken, batch_size=len(batch))
         loss = self._whole_step.loss(nats, terms.divisor, self.trainer.accumulate_grad_batches)
         return {"loss": loss, "nats": nats.detach(), "symbols": batch.counts.sum()}
 
@@ -218,8 +220,17 @@ class LitVAE(LatentVariableModel):
 
     def _log_likelihood(self, split: str) -> None:
         found = self.summary(self.likelihood)
+        if self.trainer.state.fn == "fit":
+            self.log("step", torch.tensor(float(self.global_step), dtype=torch.float64))
+            repeated = {f"{split}/{name}": found.pop(name) for name in self._repeated(found)}
+            self.log_dict(repeated, logger=False)  # a checkpoint may go by it all the same
         self.log(f"{split}/{self.head.rate_name}", found.pop(self.head.rate_name), prog_bar=True)
         self.log_dict({f"{split}/{name}": value for name, value in found.items()})
+
+    def _repeated(self, found: Iterable[str]) -> list[str]:
+        """Which names of a summary say what others do: the nats of an example, and the KL of an only layer."""
+        layers = [name for name in found if name.startswith("kl/")]
+        return [name for name in found if name == self.head.per_example or [name] == layers]
 
     def summary(self, likelihood: Likelihood) -> dict[str, Tensor]:
         """The bound of a split, per example and in the units of the field, and how many ``examples`` it is of, [] each.

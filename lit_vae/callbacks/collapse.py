@@ -17,6 +17,8 @@ CURES = (
     "fix the spread of the posterior means (model.backbone.init_args.posterior: lit_vae.backbones.BatchNormPosterior); "
     "for text, weaken the decoder (model.head.init_args.word_dropout)"
 )
+CONSTANT = ("mutual_information_examples", "units")
+"""What is the same at each validation of a training, so that no logger needs it there."""
 
 
 class CollapseWatch(Callback):
@@ -101,7 +103,10 @@ class CollapseWatch(Callback):
             found = {name: float(value) for name, value in self._posterior.compute().items()}
             self._posterior.reset()
             found["mutual_information_examples"] = found.pop("examples")
-            pl_module.log_dict({f"{split}/{name}": value for name, value in found.items()}, rank_zero_only=False)
+            for name, value in found.items():
+                constant = name in CONSTANT and trainer.state.fn == "fit"
+                logger = False if constant else None
+                pl_module.log(f"{split}/{name}", value, logger=logger, rank_zero_only=False)
             active, units = round(found["active_units"]), round(found["units"])
             words += f", {active} of {units} units{' of the top layer' * (self._layers > 1)} are active"
             told, error = found["mutual_information"], found["mutual_information_std_error"]

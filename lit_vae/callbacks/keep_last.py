@@ -1,11 +1,12 @@
 """A checkpoint to resume from, whatever ends the run."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
+
+from lit_vae.commands import command
 
 
 class KeepLast(Callback):
@@ -48,9 +49,8 @@ class KeepLast(Callback):
 
     def say(self, what: str) -> None:
         """Say what ended the training, and how to go on."""
-        run = shlex.quote(str(self.path.parent.parent))
-        there = self.path.exists()
-        how = f"resume with: python -m lit_vae fit --ckpt_path {run}" if there else "there is nothing to resume yet"
+        resume = command("fit", "--ckpt_path", self.path.parent.parent)
+        how = f"resume with: {resume}" if self.path.exists() else "there is nothing to resume yet"
         print(f"\n{what}; {how}", flush=True)
 
     def _save_alone(self, trainer: Trainer, exception: BaseException) -> None:

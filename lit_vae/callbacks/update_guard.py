@@ -6,10 +6,9 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from lit_vae.callbacks.updates import refuse_sharding
+from lit_vae.callbacks.updates import gradient_norm, refuse_sharding, unscales
 from lit_vae.finite import SHOWN, listed
 from lit_vae.vae import LitVAE
 
@@ -66,8 +65,8 @@ class UpdateGuard(Callback):
     schedule that goes by steps, and no buffer: what its batches brought to running statistics is taken back. It is a
     step all the same: it counts in ``max_steps`` and for the schedules of the objective, and the next one sees other
     data and other noise. All processes decide alike. In float16, gradients that overflow are left out here too, and
-    lower the loss scale as ever. Logs ``train/grad_norm`` and, counted since the start of the run,
-    ``train/skipped_updates``. Costs one wait for the GPU at each step.
+    lower the loss scale as ever. Logs ``train/skipped_updates``, counted since the start of the run. Costs one wait for
+    the GPU at each step.
 
     Args:
         deviations: How far above the mean of the logarithm a length is outlying.
@@ -113,7 +112,7 @@ class UpdateGuard(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         assert isinstance(pl_module, LitVAE)
         scaler = getattr(trainer.precision_plugin, "scaler", None)
-        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+        if scaler is not None and unscales(optimizer):
             scaler.unscale_(optimizer)  # a fused optimizer would have done it in its step
         length = self._length(trainer, optimizer)
         if self._tolerance.admits(length):
@@ -122,12 +121,10 @@ class UpdateGuard(Callback):
             self._leave_out(trainer, pl_module, optimizer, length)
         self._before = {}
         pl_module.update_left_out = self._in_a_row > 0
-        pl_module.log_dict({"train/grad_norm": length, "train/skipped_updates": float(self._skipped)})
+        pl_module.log("train/skipped_updates", float(self._skipped))
 
     def _length(self, trainer: Trainer, optimizer: Optimizer) -> float:
-        length = get_total_norm(
-            [weight.grad for group in optimizer.param_groups for weight in group["params"] if weight.grad is not None]
-        )
+        length = gradient_norm(optimizer)
         if trainer.world_size > 1:
             # already the same, but for rounding on devices of different kinds
             length = trainer.strategy.reduce(length, reduce_op="mean")

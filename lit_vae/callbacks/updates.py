@@ -2,7 +2,28 @@
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
+
+
+def is_logged(step: int, trainer: Trainer) -> bool:
+    """Whether Lightning logs at an optimizer step, counted from 1, and there is where to."""
+    every = trainer.log_every_n_steps  # type: ignore[attr-defined]
+    return bool(trainer.loggers) and every > 0 and step % every == 0
+
+
+def gradient_norm(optimizer: Optimizer) -> Tensor:
+    """2-norm of the gradient of all parameters of an optimizer, [], gathered where it is spread over processes."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    length = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    return length.full_tensor() if isinstance(length, DTensor) else length
+
+
+def unscales(optimizer: Optimizer) -> bool:
+    """Whether an optimizer itself takes the loss scale of half precision out of its gradients, as fused ones do."""
+    return bool(getattr(optimizer, "_step_supports_amp_scaling", False))
 
 
 def changed_weights(optimizer: Optimizer) -> bool:

@@ -8,6 +8,8 @@ import importlib
 import sys
 import traceback
 
+from lit_vae.commands import command
+
 VERBS = {
     "fit": ("train a model, or resume a run: --config NAME_OR_FILE | --ckpt_path RUN", "lit_vae.cli.train:fit"),
     "validate": ("the bound on the validation split: --ckpt_path RUN", "lit_vae.cli.train:validate"),
@@ -53,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         print(__version__)
         return 0
     if words[0] not in VERBS:
-        return fail(f"there is no verb '{words[0]}'{near(words[0], list(VERBS))}; python -m lit_vae --help lists them")
+        return fail(f"there is no verb '{words[0]}'{near(words[0], list(VERBS))}; {command('--help')} lists them")
     if "" not in sys.path:
         sys.path.append("")  # a user's own module beside the config, which the console script would not find
     module, function = VERBS[words[0]][1].split(":")
@@ -74,8 +76,8 @@ def usage() -> str:
     width = max(map(len, VERBS))
     verbs = "\n".join(f"  {name:<{width}}  {line}" for name, (line, _) in VERBS.items())
     return (
-        f"usage: python -m lit_vae <verb> [arguments]\n\nverbs:\n{verbs}\n\n"
-        "python -m lit_vae <verb> --help lists a verb's arguments; --traceback shows where an error came from."
+        f"usage: {command()} <verb> [arguments]\n\nverbs:\n{verbs}\n\n"
+        f"{command()} <verb> --help lists a verb's arguments; --traceback shows where an error came from."
     )
 
 

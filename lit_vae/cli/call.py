@@ -14,6 +14,7 @@ from lit_vae.cli import preflight
 from lit_vae.cli.parsing import parse
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
+from lit_vae.commands import command
 from lit_vae.data import SymbolDataModule
 
 SWITCHES = {
@@ -42,7 +43,7 @@ def call(
     """
     quieten()
     what, _, _ = (inspect.getdoc(function) or "").partition("\n\nArgs:")
-    parser = ArgumentParser(prog=f"python -m lit_vae {verb}", exit_on_error=False, allow_abbrev=False, description=what)
+    parser = ArgumentParser(prog=command(verb), exit_on_error=False, allow_abbrev=False, description=what)
     renamed = renamed or {}
     parser.add_function_arguments(function, skip={"data", *SWITCHES, *renamed})
     for name, (flag, line) in renamed.items():

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lit_vae.cli import near
+from lit_vae.commands import command
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -32,8 +33,7 @@ def resolve(name: str) -> Path:
         if packaged.is_file():
             return packaged
     raise FileNotFoundError(
-        f"--config {name}: no such file, nor a packaged config{near(name, names())}; "
-        f"python -m lit_vae configs lists them"
+        f"--config {name}: no such file, nor a packaged config{near(name, names())}; {command('configs')} lists them"
     )
 
 

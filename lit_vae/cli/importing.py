@@ -10,6 +10,7 @@ from lit_vae.cli import configs, preflight
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.train import TrainCLI
 from lit_vae.cli.words import take
+from lit_vae.commands import command
 from lit_vae.finite import learned, refuse_not_finite
 from lit_vae.importing import SYSTEMS, Which, read, translate
 from lit_vae.vae import LitVAE
@@ -26,7 +27,7 @@ def import_checkpoint(words: list[str]) -> None:
     """
     quieten()
     if not words or any(word in ("-h", "--help") for word in words):
-        print(f"usage: python -m lit_vae {USAGE}\n\nSYSTEM: {', '.join(SYSTEMS)}")
+        print(f"usage: {command()} {USAGE}\n\nSYSTEM: {', '.join(SYSTEMS)}")
         return
     words, systems = take(words, "--from")
     words, outs = take(words, "--out")
@@ -85,4 +86,4 @@ class ImportCLI(TrainCLI):
 
     def after_fit(self) -> None:
         """Say where the run is."""
-        print(f"run: {self._run_dir}; evaluate it with: python -m lit_vae test --ckpt_path {self._run_dir}")
+        print(f"run: {self._run_dir}; evaluate it with: {command('test', '--ckpt_path', self._run_dir)}")

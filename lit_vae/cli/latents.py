@@ -9,6 +9,7 @@ import torch
 from lit_vae.cli.call import call, data_of
 from lit_vae.cli.output import deliver, free_path, say, target
 from lit_vae.cli.show import check_layers, examples
+from lit_vae.commands import command
 from lit_vae.data import AnySplit, SymbolDataModule
 from lit_vae.decoding import Decoding
 from lit_vae.draws import from_posterior, most_informative, posterior_mean
@@ -69,7 +70,8 @@ def write_latents(
         say({"file": str(path), "examples": len(stack), "layers": stack.report()})
         return
     print("\n".join(table(stack.report())))
-    print(f"wrote {path}: {len(stack)} examples; decode them with: python -m lit_vae decode --latents {path}")
+    decode_them = command("decode", "--ckpt_path", ckpt_path, "--latents", path)
+    print(f"wrote {path}: {len(stack)} examples; decode them with: {decode_them}")
 
 
 def table(report: list[dict[str, Any]]) -> list[str]:
@@ -120,8 +122,11 @@ def show_latents(
     path = target(out, "decoded", vae.symbols.suffix, overwrite)
     try:
         stack = LatentStack.load(latents)
+    except FileNotFoundError as error:
+        write_one = command("encode", "--ckpt_path", ckpt_path, "--out", f"{latents.removesuffix('.pt')}.pt")
+        raise ValueError(f"--latents {latents}: {error.strerror}; write one with: {write_one}") from error
     except OSError as error:
-        raise ValueError(f"--latents {latents}: {error.strerror}; python -m lit_vae encode writes one") from error
+        raise ValueError(f"--latents {latents}: {error.strerror}; it must be a file that encode wrote") from error
     except ValueError as error:
         raise ValueError(f"--latents {error}") from error
     decoding = Decoding(head_temperature, top_k, top_p, beams)

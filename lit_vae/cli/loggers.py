@@ -1,8 +1,10 @@
-"""Loggers of a run: Weights & Biases with or without an account, whatever the user names, and a CSV file always."""
+"""Loggers of a run: Weights & Biases with or without an account, what the user names, and a CSV file in any case."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,12 @@ from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import WandbLogger
 
+from lit_vae import commands
 from lit_vae.cli.words import flags
 
 WANDB = {"class_path": "lightning.pytorch.loggers.WandbLogger"}
 PROJECT = "lit_vae"
-CSV = "lightning.pytorch.loggers.CSVLogger"
+CSV = "lit_vae.cli.metrics_file.MetricsFile"
 WANT_FOLDER = ("CSVLogger", "TensorBoardLogger")
 """Loggers that cannot be named without a folder; :func:`complete` then sets it to the run directory."""
 
@@ -37,31 +40,80 @@ def placed(words: list[str], given: Any) -> list[str]:
     return [*words, "--trainer.logger.init_args.save_dir=."] if named.endswith(WANT_FOLDER) else words
 
 
-def complete(given: Any, run_dir: Path | None) -> Any:
+def of_training(given: Any, run_dir: Path, resumed_at: int | None) -> Any:
     """The loggers that were asked for, all writing into the run directory, and a CSV file.
 
     Args:
         given: What the config says: one logger, several, True or None for the CSV file alone, False for nothing.
+        run_dir: Where they write.
+        resumed_at: The step that training resumes from; None for a new run.
+
+    Raises:
+        ValueError: If one needs a package that is not installed.
+    """
+    if given is False:
+        return False
+    file = Namespace(class_path=CSV, init_args=Namespace(folder=str(run_dir.absolute()), resumed_at=resumed_at))
+    return [*complete(listed(given), run_dir), file]
+
+
+def of_evaluation(given: Any, named: bool, run_dir: Path | None) -> Any:
+    """The loggers of an evaluation: those that were asked for with it, and the W&B run that the training has.
+
+    Args:
+        given: What the config says, as for :func:`of_training`.
+        named: Whether it was said for this evaluation, and not for the training.
         run_dir: Where they write; None for a loose checkpoint, which logs nothing.
     """
     if given is False or run_dir is None:
         return False
-    chosen = list(given) if isinstance(given, list) else [] if given in (None, True) else [given]
-    if not any(logger.class_path.endswith("CSVLogger") for logger in chosen):
-        chosen.append(Namespace(class_path=CSV, init_args=Namespace(name="metrics", save_dir=None)))
+    recorded = recorded_id(run_dir) is not None
+    return complete([each for each in listed(given) if named or (recorded and is_wandb(each))], run_dir)
+
+
+def listed(given: Any) -> list[Namespace]:
+    """The loggers that a config names; none for True and None."""
+    return list(given) if isinstance(given, list) else [] if given in (None, True) else [given]
+
+
+def is_wandb(logger: Namespace) -> bool:
+    """Whether a logger is W&B's."""
+    return str(logger.class_path).endswith("WandbLogger")
+
+
+def complete(chosen: list[Namespace], run_dir: Path) -> list[Namespace]:
+    """Loggers with what their user need not say: where they write, the name of the run, whether somebody is logged in.
+
+    Args:
+        chosen: The loggers; they are changed.
+        run_dir: Where they write.
+
+    Raises:
+        ValueError: If one needs a package that is not installed.
+    """
     for logger in chosen:
         arguments = logger.init_args
         if "save_dir" in arguments and arguments.save_dir in (None, "."):
             arguments.save_dir = str(run_dir.absolute())  # W&B writes from a process of its own
-        if logger.class_path.endswith("WandbLogger"):
+        if logger.class_path.endswith("TensorBoardLogger") and not has_tensorboard():
+            raise ValueError("trainer.logger: TensorBoardLogger needs tensorboard: pip install 'lit_vae[tensorboard]'")
+        if is_wandb(logger):
+            import wandb
+
+            wandb.setup()  # from here on it is as quiet as the environment says
             arguments.name = arguments.get("name") or run_dir.name
             arguments.project = arguments.get("project") or os.environ.get("WANDB_PROJECT") or PROJECT
             arguments.version = arguments.get("version") or recorded_id(run_dir)
             if arguments.get("offline") or is_offline():
                 arguments.offline = True
-                # W&B reads its environment once, at the login that was just tried; the logger only sets it there
+                # W&B reads its environment once, when it is set up; the logger only sets it there
                 arguments.mode = "offline"
     return chosen
+
+
+def has_tensorboard() -> bool:
+    """Whether TensorBoard's files can be written."""
+    return any(importlib.util.find_spec(name) is not None for name in ("tensorboard", "tensorboardX"))
 
 
 def recorded_id(run_dir: Path) -> str | None:
@@ -83,8 +135,8 @@ def is_offline() -> bool:
 def announce(trainer: Trainer, run_dir: Path) -> None:
     """Say in one line how to view what W&B records offline."""
     if any(isinstance(logger, WandbLogger) and logger._offline for logger in trainer.loggers):
-        folder = run_dir / "wandb"
-        print(f"W&B: recording offline; view: wandb leet {folder}; upload: wandb sync {folder}/offline-run-*")
+        program, folder = commands.wandb(), shlex.quote(str(run_dir / "wandb"))
+        print(f"W&B: recording offline; view: {program} leet {folder}; upload: {program} sync {folder}/offline-run-*")
 
 
 def finish(exit_code: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from argparse import SUPPRESS
 from pathlib import Path
 from typing import Any, Literal
@@ -12,16 +13,29 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, Timer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from lit_vae import checkpoints, runs
-from lit_vae.callbacks import CheckMonitors, CollapseWatch, Examples, KeepLast, Progress, SaveConfig, StopOnSignal
-from lit_vae.cli import configs, loggers, preflight
+from lit_vae.callbacks import (
+    CheckMonitors,
+    CollapseWatch,
+    Examples,
+    KeepLast,
+    OptimizerMonitor,
+    Progress,
+    SaveConfig,
+    StopOnSignal,
+    Throughput,
+    ValidationLines,
+)
+from lit_vae.cli import configs, evaluations, loggers, opening, preflight
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.portion import portion
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
+from lit_vae.commands import command
 from lit_vae.data import AnySplit, SymbolDataModule
 from lit_vae.files import WholeCheckpointIO
 from lit_vae.vae import LitVAE
@@ -62,7 +76,7 @@ def run(verb: str, words: list[str]) -> None:
     asks_for_help = any(word in ("-h", "--help") or word.endswith(".help") for word in words)
     if not (ckpt_paths or asks_for_help or (names and verb == "fit")):
         needs = "--config NAME_OR_FILE or --ckpt_path RUN" if verb == "fit" else "--ckpt_path RUN"
-        raise ValueError(f"{verb} needs {needs}; python -m lit_vae configs lists the packaged configs")
+        raise ValueError(f"{verb} needs {needs}; {command('configs')} lists the packaged configs")
     checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
     saved = checkpoints.config(checkpoint) if checkpoint else None
     if checkpoint is not None and saved is None and not names:
@@ -134,6 +148,7 @@ class TrainCLI(LightningCLI):
         self._checkpoint = checkpoint
         self._again = again
         self._made_run_dir = False
+        self._wandb: list[WandbLogger] = []
         self._run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
         options = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
@@ -143,7 +158,7 @@ class TrainCLI(LightningCLI):
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=None,
-            parser_kwargs={**options, "prog": "python -m lit_vae", verb: options},
+            parser_kwargs={**options, "prog": command(), verb: options},
             trainer_defaults={"enable_model_summary": False},
         )
 
@@ -214,8 +229,14 @@ class TrainCLI(LightningCLI):
         if self._run_dir is not None:
             config.trainer.default_root_dir = str(self._run_dir)
             config.checkpoint.dirpath = str(self._run_dir / "checkpoints")
-        asked = self._verb == "fit" or any(word.startswith("--trainer.logger") for word in self._words)
-        config.trainer.logger = loggers.complete(config.trainer.logger if asked else None, self._run_dir)
+        given = config.trainer.logger
+        if self._verb == "fit":
+            assert self._run_dir is not None
+            resumed_at = None if self._checkpoint is None else checkpoints.step(self._checkpoint)
+            config.trainer.logger = loggers.of_training(given, self._run_dir, resumed_at)
+        else:
+            named = any(word.startswith("--trainer.logger") for word in self._words)
+            config.trainer.logger = loggers.of_evaluation(given, named, self._run_dir)
 
     def instantiate_classes(self) -> None:
         """Report what a constructor refuses in its own words."""
@@ -228,15 +249,24 @@ class TrainCLI(LightningCLI):
         config = self.config_init[self._verb].trainer
         given = config.callbacks or []
         callbacks = list(given) if isinstance(given, list) else [given]
-        if config.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in callbacks):
+        bars = config.enable_progress_bar is not False and sys.stdout.isatty()
+        if any(isinstance(callback, ProgressBar) for callback in callbacks):
+            bars = True  # the user's own
+        elif bars:
             callbacks.append(Progress())
+        elif self._verb == "fit":
+            callbacks.append(ValidationLines())
         if self._verb == "fit":
             assert self._run_dir is not None
             keep_last = KeepLast(self._run_dir / "checkpoints")
+            callbacks = [OptimizerMonitor(), *callbacks, Throughput()]
             callbacks += [SaveConfig(self._yaml), keep_last, StopOnSignal(keep_last), CheckMonitors()]
         else:
             callbacks.append(StopOnSignal())
-        trainer: Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+            # they would write what is found as the history of step 0
+            self._wandb = [logger for logger in config.logger or [] if isinstance(logger, WandbLogger)]
+            kwargs["logger"] = [logger for logger in config.logger or [] if logger not in self._wandb]
+        trainer: Trainer = super().instantiate_trainer(callbacks=callbacks, enable_progress_bar=bars, **kwargs)
         if isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy) and not config.plugins:
             trainer.strategy.checkpoint_io = WholeCheckpointIO()
         return trainer
@@ -271,6 +301,7 @@ class TrainCLI(LightningCLI):
                 return
         if trainer.is_global_zero:
             loggers.announce(trainer, self._run_dir)
+            print("\n".join(opening.lines(self.model, self.datamodule)), flush=True)
         try:
             trainer.fit(**arguments)
         except BaseException:
@@ -298,11 +329,29 @@ class TrainCLI(LightningCLI):
             self.datamodule.prepare_data()
             print(portion(self.datamodule, split, limit, "--limit"))
 
+    def after_test(self) -> None:
+        """Keep what was found."""
+        self._keep_found()
+
+    def after_validate(self) -> None:
+        """Keep what was found."""
+        self._keep_found()
+
+    def _keep_found(self) -> None:
+        kept = self._run_dir is not None and self.config[self._verb].trainer.logger is not False
+        if not (kept and self.trainer.is_global_zero):
+            return
+        assert self._run_dir is not None
+        assert self._checkpoint is not None
+        found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        words = [word for word in self._words if "\n" not in word]  # the run's own config is one of them
+        evaluations.record(self._verb, self._run_dir, self._checkpoint, words, found, self._wandb)
+
     def after_fit(self) -> None:
         """Say where everything is."""
         if not self.trainer.is_global_zero:
             return
-        print(f"run: {self._run_dir}; evaluate it with: python -m lit_vae test --ckpt_path {self._run_dir}")
+        print(f"run: {self._run_dir}; evaluate it with: {command('test', '--ckpt_path', self._run_dir)}")
 
 
 def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:

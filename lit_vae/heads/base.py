@@ -28,6 +28,9 @@ class DecoderHead(nn.Module, ABC):
         embed_width: Channels of :meth:`embed`.
         positions: S, the positions of the features: (H, W) for images, (None,) for text.
         rate_name: The entry of :meth:`report` that a progress bar shows, such as ``bits_per_dim``.
+        per_example: The entry of :meth:`report` that is the nats of an example, if it has one. While a model trains,
+            only ``nelbo`` is logged, which is the same number.
+        symbols: What the field calls the symbols, in the plural: ``tokens``.
         data: The data it is for, a phrase.
         numbers: How many numbers describe a pixel or a token, a formula of C channels, K components, V values.
         when: When to use it, a phrase. The three make a row of ``python -m lit_vae heads``.
@@ -36,6 +39,8 @@ class DecoderHead(nn.Module, ABC):
     embed_width: int
     positions: tuple[int | None, ...]
     rate_name: str
+    per_example: str = ""
+    symbols: str = "symbols"
     data: str = ""
     numbers: str = ""
     when: str = ""

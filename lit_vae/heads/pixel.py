@@ -47,6 +47,8 @@ class PixelHead(DecoderHead):
     """
 
     rate_name = "bits_per_dim"
+    per_example = "nats_per_image"
+    symbols = "dims"
     most_values: int = 65536
     """Largest alphabet the head is exact for; a head that takes fewer says so."""
 

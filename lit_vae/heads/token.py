@@ -31,6 +31,8 @@ class TokenHead(DecoderHead):
     """
 
     rate_name = "nats_per_token"
+    per_example = "nats_per_sentence"
+    symbols = "tokens"
 
     def __init__(self, width: int, num_values: int, shape: Sequence[int | None], embed_width: int) -> None:
         super().__init__(width, num_values, shape)

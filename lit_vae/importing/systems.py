@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lit_vae.backbones import NVAE, VDVAE, Backbone, EfficientVDVAE
 from lit_vae.backbones.nvae_cells import lengths
+from lit_vae.commands import command
 from lit_vae.heads import BernoulliPixelHead, DecoderHead, LogisticPixelHead
 from lit_vae.importing import efficient_vdvae, nvae, vdvae
 from lit_vae.importing.names import Pairs, head_order
@@ -126,6 +127,6 @@ def refuse_other_names(names: Mapping[str, str], learned: Mapping[str, Tensor], 
 def other_configs(system: System) -> str:
     """What to change where the architecture is another."""
     return (
-        f"name the config of the model that was trained with --config (python -m lit_vae configs lists "
+        f"name the config of the model that was trained with --config ({command('configs')} lists "
         f"{system.config.partition('_')[0]}_*), or change model.backbone.init_args and model.head.init_args in a copy"
     )

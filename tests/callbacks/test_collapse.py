@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from lightning.pytorch.loggers import CSVLogger
 
 from lit_vae.callbacks import CollapseWatch
 
@@ -100,6 +101,16 @@ def test_the_kl_that_it_names_is_the_rate_that_is_logged(vae, data, make_short_t
     (logged,) = make_short_trainer(CollapseWatch(1e6), limit_val_batches=2).validate(vae, data, verbose=False)
 
     assert f"the KL is {logged['val/rate']:.2f} nats" in capsys.readouterr().out
+
+
+def test_no_logger_is_told_at_each_validation_what_never_changes(vae, data, make_short_trainer, tmp_path):
+    trainer = make_short_trainer(CollapseWatch(), logger=CSVLogger(tmp_path))
+
+    trainer.fit(vae, data)
+
+    assert {"val/mutual_information", "val/active_units"} <= trainer.logged_metrics.keys()
+    assert not {"val/units", "val/mutual_information_examples"} & trainer.logged_metrics.keys()
+    assert trainer.callback_metrics["val/units"] == 2
 
 
 def test_a_threshold_below_nothing_is_refused():

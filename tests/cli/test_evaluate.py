@@ -16,7 +16,7 @@ def number(answer, key: str) -> float:
 
 @pytest.mark.parametrize(("name", "key"), [("pictures", "val/bits_per_dim"), ("texts", "val/nats_per_token")])
 def test_validate_finds_what_training_found(cli, finished, name, key):
-    with (finished / name / "metrics" / "version_0" / "metrics.csv").open(newline="") as file:
+    with (finished / name / "metrics.csv").open(newline="") as file:
         trained = [float(row[key]) for row in csv.DictReader(file) if row[key]]
 
     answer = cli("validate", "--ckpt_path", name)
@@ -59,14 +59,33 @@ def test_the_number_does_not_depend_on_the_batch_size(cli, finished):
     assert number(small, "test/bits_per_dim") == pytest.approx(number(whole, "test/bits_per_dim"), rel=1e-5)
 
 
-def test_evaluation_leaves_the_run_as_it_was_but_for_a_csv_of_its_own(cli, finished):
+def test_evaluation_leaves_the_run_as_it_was_but_for_a_csv_file_of_its_own(cli, finished):
     before = {path: path.read_bytes() for path in (finished / "pictures").rglob("*") if path.is_file()}
 
     cli("test", "--ckpt_path", "pictures")
 
     after = {path: path.read_bytes() for path in (finished / "pictures").rglob("*") if path.is_file()}
     assert {path: after[path] for path in before} == before
-    assert {path.parent.name for path in after.keys() - before.keys()} == {"version_1"}
+    assert after.keys() - before.keys() == {finished / "pictures" / "test.csv"}
+
+
+def test_each_evaluation_is_a_row_that_says_what_was_evaluated_and_how(cli, finished):
+    answers = [cli("test", "--ckpt_path", "pictures", *words) for words in ([], ["--limit", "10"])]
+
+    with (finished / "pictures" / "test.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert all(answer.out.rstrip().endswith("kept in pictures/test.csv") for answer in answers)
+    assert [row["arguments"] for row in found] == ["", "--limit 10"]
+    assert {(row["checkpoint"], row["step"]) for row in found} == {("best-step=4.ckpt", "4")}
+    for row, answer in zip(found, answers, strict=True):
+        assert float(row["test/bits_per_dim"]) == pytest.approx(number(answer, "test/bits_per_dim"))
+
+
+def test_nothing_is_kept_of_an_evaluation_without_a_logger(cli, finished):
+    answer = cli("validate", "--ckpt_path", "pictures", "--trainer.logger", "false")
+
+    assert (answer.status, answer.err) == (0, "")
+    assert not (finished / "pictures" / "validate.csv").exists()
 
 
 def test_an_overlay_changes_the_data_that_is_evaluated(cli, finished):

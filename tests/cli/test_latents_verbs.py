@@ -115,9 +115,12 @@ def test_only_the_top_layers_are_kept_if_asked(cli, finished):
         (["decode", "--ckpt_path", "texts"], "missing: --latents"),
         (
             ["decode", "--ckpt_path", "texts", "--latents", "no.pt"],
-            "--latents no.pt: No such file or directory; python",
+            "--latents no.pt: No such file or directory; write one with: python",
         ),
-        (["decode", "--ckpt_path", "texts", "--latents", "texts"], "--latents texts: Is a directory; python"),
+        (
+            ["decode", "--ckpt_path", "texts", "--latents", "texts"],
+            "--latents texts: Is a directory; it must be a file that encode wrote",
+        ),
         (["decode", "--ckpt_path", "texts", "--latents", "texts.txt"], "--latents texts.txt is no file of latents"),
         (["decode", "--ckpt_path", "texts", "--latents", "pictures.pt"], "these latents are another model's"),
         (["decode", "--ckpt_path", "texts", "--latents", "texts.pt", "--out", "x.png"], "this model writes .txt files"),

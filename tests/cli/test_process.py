@@ -1,13 +1,16 @@
 """The command line as a process of its own: quiet, without a login, and interrupted."""
 
 import os
+import pty
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
-from lit_vae import checkpoints
+from lit_vae import checkpoints, commands
 
 PATIENCE = 300
 """Seconds; far more than it takes on a machine that does nothing else."""
@@ -28,9 +31,13 @@ def test_a_first_run_asks_nothing_and_says_only_what_counts(cli, tmp_path_factor
     assert process.returncode == 0, err
     assert err == ""
     lines = [line for line in out.splitlines() if line.strip()]
-    assert lines[0].startswith("W&B: recording offline; view: wandb leet mine/wandb; upload: wandb sync mine/wandb/")
-    assert re.match(r"Epoch 0/0 .* bits_per_dim: \d\.\d+ val: \d\.\d+", lines[1])
-    assert lines[2:] == ["run: mine; evaluate it with: python -m lit_vae test --ckpt_path mine"]
+    assert lines[0].startswith(f"W&B: recording offline; view: {commands.wandb()} leet mine/wandb; upload: ")
+    assert lines[1:3] == [
+        "data: digits, pictures: 1,437 train, 180 val, 180 test",
+        "model: 6,254 parameters, 1 latent layer",
+    ]
+    assert re.match(r"step 4, 0:0\d:\d\d: val/bits_per_dim \d\.\d+, val/nelbo \d+\.\d+, val/rate \d", lines[3])
+    assert lines[4:] == [f"run: mine; evaluate it with: {sys.executable} -m lit_vae test --ckpt_path mine"]
     assert list((cli.folder / "mine" / "wandb").glob("offline-run-*/*.wandb"))
 
 
@@ -50,7 +57,8 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_run_resumes(cli):
     last = cli.folder / "mine" / "checkpoints" / "last.ckpt"
     reached = checkpoints.step(last)
     assert status == 130
-    assert out.rstrip().splitlines()[-1] == "interrupted; resume with: python -m lit_vae fit --ckpt_path mine"
+    resume = f"{sys.executable} -m lit_vae fit --ckpt_path mine"
+    assert out.rstrip().splitlines()[-1] == f"interrupted; resume with: {resume}"
     assert "Traceback" not in out + err
     resumed = cli("fit", "--ckpt_path", "mine", "--trainer.max_epochs", "-1", "--trainer.max_steps", reached + 2)
     assert resumed.status == 0
@@ -67,3 +75,28 @@ def test_ctrl_c_ends_two_processes_in_the_middle_of_a_step(cli):
     assert status == 130
     assert "interrupted; resume with" in out
     assert checkpoints.step(cli.folder / "mine" / "checkpoints" / "last.ckpt") >= 5
+
+
+def test_a_terminal_is_shown_bars_and_no_lines(cli):
+    """A pseudo-terminal takes the place of the screen."""
+    screen, program = pty.openpty()
+    words = [sys.executable, "-m", "lit_vae", "fit", "--config", "pictures.yaml", "--run_dir", "mine"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "TERM": "xterm"}
+    process = subprocess.Popen(
+        words, cwd=cli.folder, stdin=subprocess.DEVNULL, stdout=program, env=environment, start_new_session=True
+    )
+    cli.processes.append(process)
+    os.close(program)
+    shown = b""
+    try:
+        while part := os.read(screen, 1 << 16):
+            shown += part
+    except OSError:  # the other end is closed
+        pass
+    finally:
+        os.close(screen)
+
+    assert process.wait(PATIENCE) == 0
+    assert b"Epoch 0/0" in shown
+    assert b"model: 6,254 parameters" in shown
+    assert b"step 4, " not in shown

@@ -28,14 +28,15 @@ class Spoil(Callback):
 
     def on_train_end(self, trainer, pl_module):
         torch.save([weight.detach() for weight in pl_module.parameters()], f"weights{trainer.global_rank}.pt")
-        states = [callback.state_dict() for callback in trainer.callbacks[:2]]
+        kept = [callback for callback in trainer.callbacks if type(callback).__name__ in ("EMA", "UpdateGuard")]
+        states = [callback.state_dict() for callback in kept]
         torch.save(states, f"states{trainer.global_rank}.pt")
 '''
 
 
 def column(run, name):
     """The numbers under a name, in order."""
-    with (run / "metrics" / "version_0" / "metrics.csv").open(newline="") as file:
+    with (run / "metrics.csv").open(newline="") as file:
         return [float(row[name]) for row in csv.DictReader(file) if row[name]]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lit_vae import __version__
+from lit_vae import __version__, checkpoints, commands
 from lit_vae.cli import loggers
 
 WANDB = ["--trainer.logger", "lightning.pytorch.loggers.WandbLogger"]
@@ -51,7 +52,7 @@ def offline(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("name", "units"),
-    [("pictures", {"bits_per_dim", "nats_per_image"}), ("texts", {"nats_per_token", "perplexity"})],
+    [("pictures", {"bits_per_dim", "nelbo"}), ("texts", {"nats_per_token", "perplexity"})],
 )
 def test_an_offline_run_holds_everything_and_a_csv_file_lies_beside_it(cli, offline, name, units):
     answer = cli("fit", "--config", f"{name}.yaml", "--run_dir", "mine", *WANDB)
@@ -68,7 +69,7 @@ def test_an_offline_run_holds_everything_and_a_csv_file_lies_beside_it(cli, offl
     }
     assert config["trainer"]["max_epochs"] == 1
     assert config["lit_vae"] == __version__
-    assert (cli.folder / "mine" / "metrics" / "version_0" / "metrics.csv").is_file()
+    assert (cli.folder / "mine" / "metrics.csv").is_file()
     if name == "pictures":
         assert history["samples._type"] == history["reconstructions._type"] == "images/separated"
         assert len(list(folder.rglob("*.png"))) == 2
@@ -86,7 +87,10 @@ def test_an_offline_run_says_in_one_line_how_to_view_and_upload_it(cli, offline)
 
     assert answer.err == ""
     (line,) = [line for line in answer.out.splitlines() if "W&B" in line]
-    assert "recording offline; view: wandb leet mine/wandb; upload: wandb sync mine/wandb/offline-run-*" in line
+    wandb = commands.wandb()
+    assert line.endswith(
+        f"recording offline; view: {wandb} leet mine/wandb; upload: {wandb} sync mine/wandb/offline-run-*"
+    )
 
 
 def test_a_resumed_run_keeps_its_id(cli, offline):
@@ -96,6 +100,73 @@ def test_a_resumed_run_keeps_its_id(cli, offline):
     parts = [started(records(folder)) for folder in (cli.folder / "mine" / "wandb").glob("offline-run-*")]
     assert len(parts) == 2
     assert parts[0]["run_id"] == parts[1]["run_id"]
+
+
+def history(folder: Path, key: str) -> list[int]:
+    """The optimizer steps at which something was recorded."""
+    items = [record["history"]["item"] for record in records(folder) if record["type"] == "history"]
+    return [item["trainer/global_step"] for item in items if key in item]
+
+
+@pytest.mark.parametrize("name", ["pictures", "texts"])
+def test_what_is_shown_is_recorded_at_the_step_of_its_validation(cli, offline, name):
+    """Also where no step between two validations is logged."""
+    words = ["--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "1000"]
+    cli("fit", "--config", f"{name}.yaml", "--run_dir", "mine", *words, *WANDB)
+
+    (folder,) = (cli.folder / "mine" / "wandb").glob("offline-run-*")
+    recorded = {key: history(folder, key) for key in ("val/nelbo", "samples._type", "reconstructions._type")}
+    assert recorded == {key: [4, 8] for key in recorded}
+    assert {path.stem[-6:] for path in (cli.folder / "mine" / "examples").iterdir()} == {"000004", "000008"}
+    assert checkpoints.step(checkpoints.find(cli.folder / "mine", "last")) == 8
+
+
+def test_a_run_records_what_the_csv_file_has(cli, offline):
+    cli("fit", "--config", "pictures.yaml", "--run_dir", "mine", *WANDB)
+
+    (folder,) = (cli.folder / "mine" / "wandb").glob("offline-run-*")
+    names = {name for name in merged(records(folder), "history", "item") if "/" in name} - {"trainer/global_step"}
+    columns = (cli.folder / "mine" / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert names == {name for name in columns if "/" in name}
+
+
+def test_an_evaluation_goes_to_the_summary_of_its_run_and_into_no_history(cli, offline):
+    cli("fit", "--config", "pictures.yaml", "--run_dir", "mine", *WANDB)
+    (fitted,) = (cli.folder / "mine" / "wandb").glob("offline-run-*")
+
+    answer = cli("test", "--ckpt_path", "mine")
+
+    (tested,) = set((cli.folder / "mine" / "wandb").glob("offline-run-*")) - {fitted}
+    found = records(tested)
+    run_id = started(records(fitted))["run_id"]
+    summary = merged(found, "summary", "update")
+    assert (answer.status, answer.err) == (0, "")
+    assert started(found)["run_id"] == run_id
+    assert answer.out.rstrip().endswith(f"kept in mine/test.csv and in the summary of W&B's run {run_id}")
+    assert not any(record["type"] == "history" for record in found)
+    printed = [float(number) for number in re.findall(r"\d+\.\d+", answer.out)]
+    assert any(number == pytest.approx(summary["test/bits_per_dim"], abs=1e-4) for number in printed)
+    assert "val/nelbo" in summary
+
+
+def test_an_evaluation_of_a_run_that_wandb_does_not_know_records_nothing_there(cli, offline):
+    cli("fit", "--config", "pictures.yaml", "--run_dir", "mine")
+
+    cli("test", "--ckpt_path", "mine")
+
+    assert not (cli.folder / "mine" / "wandb").exists()
+
+
+def test_nothing_is_warned_of_where_the_environment_says_offline(cli, tmp_path_factory):
+    home = str(tmp_path_factory.mktemp("home"))
+
+    process = cli.spawn(
+        *("fit", "--config", "pictures.yaml", "--run_dir", "mine", "--trainer.max_steps", "1", *WANDB),
+        **{"WANDB_MODE": "offline", "HOME": home, "PYTHONWARNINGS": "default::DeprecationWarning:lit_vae"},
+    )
+    _, err = process.communicate(timeout=300)
+
+    assert (process.returncode, err) == (0, "")
 
 
 def test_two_runs_of_one_process_are_two(cli, offline):
@@ -120,8 +191,18 @@ def test_tensorboard_takes_over_by_its_class_path(cli, named):
     (events,) = (cli.folder / "mine").rglob("events.out.tfevents.*")
     assert answer.status == 0
     assert tensorboard_tags(events) == {"images": {"samples", "reconstructions"}, "scalars": True}
-    assert (cli.folder / "mine" / "metrics" / "version_0" / "metrics.csv").is_file()
+    assert (cli.folder / "mine" / "metrics.csv").is_file()
     assert not (cli.folder / "mine" / "wandb").exists()
+
+
+def test_tensorboard_that_is_not_installed_is_asked_for(cli, monkeypatch):
+    monkeypatch.setattr(loggers, "has_tensorboard", lambda: False)
+
+    answer = cli("fit", "--config", "pictures.yaml", "--run_dir", "mine", "--trainer.logger", "TensorBoardLogger")
+
+    assert answer.status == 2
+    assert "TensorBoardLogger needs tensorboard: pip install 'lit_vae[tensorboard]'" in answer.err
+    assert not (cli.folder / "mine").exists()
 
 
 def test_tensorboard_takes_over_in_a_config(cli):
