@@ -21,13 +21,14 @@ REQUEUED = "hpc_ckpt_*.ckpt"
 """What Lightning calls those that it writes into a run directory when SLURM is about to requeue the job."""
 
 
-def find(path: str | Path, which: Literal["best", "last"]) -> Path:
+def find(path: str | Path, which: Literal["best", "last"], flag: str = "--ckpt_path") -> Path:
     """The checkpoint that a path names.
 
     Args:
         path: A checkpoint file, or a run directory.
         which: Of a run directory: ``best`` to evaluate, ``last`` to resume, which is the newest of those that end a
             run and those that Lightning writes when SLURM is about to requeue it; the other one where there is no such.
+        flag: What the user named it with.
 
     Raises:
         FileNotFoundError: If nothing is there.
@@ -36,14 +37,14 @@ def find(path: str | Path, which: Literal["best", "last"]) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise FileNotFoundError(f"--ckpt_path {path} is neither a checkpoint nor a run directory: nothing is there")
+        raise FileNotFoundError(f"{flag} {path} is neither a checkpoint nor a run directory: nothing is there")
     best, last = of_run(path)
     if best and (which == "best" or not last):
         return best[0] if len(best) == 1 else min(best, key=score)
     if last:
         return max(last, key=lambda file: file.stat().st_mtime)
     raise FileNotFoundError(
-        f"--ckpt_path {path} holds no checkpoint: a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
+        f"{flag} {path} holds no checkpoint: a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
     )
 
 

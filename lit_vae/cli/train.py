@@ -31,6 +31,7 @@ from lit_vae.callbacks import (
     ValidationLines,
 )
 from lit_vae.cli import configs, evaluations, loggers, opening, preflight
+from lit_vae.cli.initial import take_weights
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.portion import portion
 from lit_vae.cli.quiet import quieten
@@ -71,18 +72,23 @@ def run(verb: str, words: list[str]) -> None:
     words, ckpt_paths = take(words, "--ckpt_path")
     words, names = take(words, "--config", "-c")
     words, resumes = take(words, "--resume")
+    words, origins = take(words, "--init_from")
+    if origins and (verb != "fit" or ckpt_paths):
+        raise ValueError(f"--init_from is for fit, and starts a new run, without --ckpt_path; got {verb}")
     if resumes:
         words, ckpt_paths = resumed(verb, words, resumes[-1], ckpt_paths)
     asks_for_help = any(word in ("-h", "--help") or word.endswith(".help") for word in words)
-    if not (ckpt_paths or asks_for_help or (names and verb == "fit")):
+    if not (ckpt_paths or asks_for_help or ((names or origins) and verb == "fit")):
         needs = "--config NAME_OR_FILE or --ckpt_path RUN" if verb == "fit" else "--ckpt_path RUN"
         raise ValueError(f"{verb} needs {needs}; {command('configs')} lists the packaged configs")
     checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
-    saved = checkpoints.config(checkpoint) if checkpoint else None
-    if checkpoint is not None and saved is None and not names:
-        raise ValueError(f"--ckpt_path {checkpoint} was built in Python and holds no config: say one with --config")
+    origin = checkpoints.find(origins[-1], "best", "--init_from") if origins and not ckpt_paths else None
+    source, flag = (origin, "--init_from") if origin else (checkpoint, "--ckpt_path")
+    saved = checkpoints.config(source) if source else None
+    if source is not None and saved is None and not names:
+        raise ValueError(f"{flag} {source} was built in Python and holds no config: say one with --config")
     config = yaml.safe_load(saved) if saved else {}
-    preflight.check(config, f"--ckpt_path {ckpt_paths[-1]}" if ckpt_paths else "")
+    preflight.check(config, f"{flag} {source}" if source else "")
     files = [configs.resolve(name) for name in names]
     for file in files:
         config = preflight.overlay(config, preflight.read(file))
@@ -91,7 +97,7 @@ def run(verb: str, words: list[str]) -> None:
     words = loggers.placed(words, preflight.dig(config, ["trainer", "logger"]))
     sources = ([f"--config={saved}"] if saved else []) + [f"--config={file}" for file in files]
     try:
-        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, bool(resumes))
+        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, bool(resumes), origin)
     except BaseException as error:
         loggers.finish(exit_code=1)
         if isinstance(error, FloatingPointError) and rank_zero_only.rank != 0:  # type: ignore[attr-defined]
@@ -139,14 +145,24 @@ class TrainCLI(LightningCLI):
         name: Names a new run.
         checkpoint: What is resumed or evaluated; None to start anew.
         again: Whether a new run may start where one ended before its first checkpoint.
+        origin: The checkpoint whose weights a new run begins with; None for fresh ones.
     """
 
-    def __init__(self, verb: str, words: list[str], name: str, checkpoint: Path | None, again: bool = False) -> None:
+    def __init__(
+        self,
+        verb: str,
+        words: list[str],
+        name: str,
+        checkpoint: Path | None,
+        again: bool = False,
+        origin: Path | None = None,
+    ) -> None:
         self._verb = verb
         self._words = words
         self._name = name
         self._checkpoint = checkpoint
         self._again = again
+        self._origin = origin
         self._made_run_dir = False
         self._wandb: list[WandbLogger] = []
         self._run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
@@ -176,6 +192,12 @@ class TrainCLI(LightningCLI):
             "--run_dir", type=str | None, default=None, help="Where a new run goes; must not exist yet."
         )
         if self._verb == "fit":
+            parser.add_argument(
+                "--init_from",
+                type=str,
+                default=SUPPRESS,
+                help="A run, or a checkpoint, whose weights a new run begins with, and whose config it has unless changed.",
+            )
             parser.add_argument(
                 "--resume",
                 type=Literal["auto"],
@@ -244,6 +266,8 @@ class TrainCLI(LightningCLI):
             super().instantiate_classes()
         except ValueError as error:
             raise ValueError(own_words(error)) from error
+        if self._origin is not None:
+            take_weights(self.model, self.datamodule, self._origin)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self._verb].trainer
@@ -281,8 +305,10 @@ class TrainCLI(LightningCLI):
         if not self.trainer.is_global_zero:
             return
         self.datamodule.prepare_data()
-        self.datamodule.dataset("train")
-        self.datamodule.dataset("val")
+        identity = self.datamodule.identity
+        if self._checkpoint is not None:
+            run = runs.of_checkpoint(self._checkpoint) or self._checkpoint
+            identity.refuse_other(checkpoints.read(self._checkpoint), str(run))
         self.model.configure_optimizers()
         if self._checkpoint is None or not self._run_dir.exists():
             self._made_run_dir = not self._run_dir.exists()
@@ -302,6 +328,8 @@ class TrainCLI(LightningCLI):
         if trainer.is_global_zero:
             loggers.announce(trainer, self._run_dir)
             print("\n".join(opening.lines(self.model, self.datamodule)), flush=True)
+            if self._origin is not None:
+                print(f"weights: from {self._origin}, step {checkpoints.step(self._origin)}", flush=True)
         try:
             trainer.fit(**arguments)
         except BaseException:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lit_vae import checkpoints
+from lit_vae.commands import command
 from lit_vae.data.dataset import SymbolDataset
 
 LOOKED_AT = 64
@@ -64,6 +65,6 @@ class Identity:
             raise ValueError(
                 f"{run} was trained on '{before.name}' ({before.train} training and {before.val} validation examples), "
                 f"this data, '{self.name}' ({self.train} and {self.val}), is other data: its best checkpoint and its "
-                f"scores would be of the old data. To train its weights on this data, start a new run: "
-                f"python -m lit_vae fit --init_from {run} --run_dir NEW, with the same flags"
+                f"scores would be of the old data. To train its weights on this data, start a new run, with the same "
+                f"flags: {command('fit', '--init_from', run)}"
             )

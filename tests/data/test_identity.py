@@ -31,9 +31,7 @@ def test_the_same_examples_are_the_same_data_whatever_they_are_called():
     ids=["other pictures", "one less", "another validation split", "another shape"],
 )
 def test_other_examples_are_other_data(other):
-    with pytest.raises(
-        ValueError, match=r"runs/mine was trained on 'pictures'.*fit --init_from runs/mine --run_dir NEW"
-    ):
+    with pytest.raises(ValueError, match=r"runs/mine was trained on 'pictures'.*fit --init_from runs/mine"):
         other.refuse_other({"data": identity().state()}, "runs/mine")
 
 
