@@ -196,7 +196,7 @@ class TrainCLI(LightningCLI):
                 "--init_from",
                 type=str,
                 default=SUPPRESS,
-                help="A run, or a checkpoint, whose weights a new run begins with, and whose config it has unless changed.",
+                help="A run or a checkpoint whose weights, and config unless it is changed, a new run begins with.",
             )
             parser.add_argument(
                 "--resume",
