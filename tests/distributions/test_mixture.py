@@ -282,24 +282,39 @@ def test_draws_of_a_fine_grid_follow_the_masses():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_greedy_takes_the_heaviest_component_then_its_mode_channel_by_channel(family):
+def test_greedy_and_mode_take_the_heaviest_component_then_its_centre_or_its_heaviest_level_channel_by_channel(family):
     layout = MixtureLayout(3, 4)
     raw = random_raw(layout, seed=11, batch=40, log_scales=(-4.0, 0.5))
     parts = layout.split(raw)
-
-    greedy = mixture(raw, layout, 9, family).draw(GREEDY, StreamNoise(0))
-
     grid, levels = Grid(9), torch.arange(9)
-    for row in range(40):
-        k = parts.logits[row, 0, 0].argmax()
-        chosen = []
-        for i, pairs in enumerate(([], [0], [1, 2])):
-            slopes = parts.coefficients[row, 0, 0, pairs, k].double().tanh()
-            centre = parts.means[row, 0, 0, i, k] + (slopes * grid.scaled(torch.tensor(chosen))).sum()
-            masses_of_levels = log_mass(FAMILIES[family], grid, levels, centre, parts.scales[row, 0, 0, i, k])
-            chosen.append(int(masses_of_levels.argmax()))
-        assert greedy[row].flatten().tolist() == chosen
-    assert torch.equal(greedy, mixture(raw, layout, 9, family).mode)
+
+    def nearest(centre, log_scale):
+        return (grid.scaled(levels) - centre).abs().argmin()
+
+    def heaviest(centre, log_scale):
+        return log_mass(FAMILIES[family], grid, levels, centre, log_scale).argmax()
+
+    distribution = mixture(raw, layout, 9, family)
+    for codes, level in ((distribution.draw(GREEDY, StreamNoise(0)), nearest), (distribution.mode, heaviest)):
+        for row in range(40):
+            k = parts.logits[row, 0, 0].argmax()
+            chosen = []
+            for i, pairs in enumerate(([], [0], [1, 2])):
+                slopes = parts.coefficients[row, 0, 0, pairs, k].double().tanh()
+                centre = parts.means[row, 0, 0, i, k] + (slopes * grid.scaled(torch.tensor(chosen))).sum()
+                chosen.append(int(level(centre, parts.scales[row, 0, 0, i, k])))
+            assert codes[row].flatten().tolist() == chosen
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_greedy_stays_at_the_centre_of_a_scale_so_wide_that_the_ends_are_heaviest(family):
+    layout = MixtureLayout(1, 1)
+    raw = torch.tensor([0.2, 1.0]).view(1, 1, 1, 2)
+
+    distribution = mixture(raw, layout, 256, family)
+
+    assert distribution.mode.item() == 255
+    assert distribution.draw(GREEDY, StreamNoise(0)).item() == 153
 
 
 def test_a_temperature_near_zero_draws_without_overflow():
