@@ -67,7 +67,9 @@ def test_without_a_closed_form_a_layer_that_did_not_keep_its_noise_has_no_diverg
     flowed = FlowedGaussian(posterior, lambda z: z + 1)
     latent = Latent(LAYER, flowed.push(noise), prior, flowed)
 
-    with pytest.raises(ValueError, match=r"layer z has no closed form and is taken at a draw.*Latent\(\.\.\., noise=noise\)"):
+    with pytest.raises(
+        ValueError, match=r"layer z has no closed form and is taken at a draw.*Latent\(\.\.\., noise=noise\)"
+    ):
         _ = latent.kl
 
 

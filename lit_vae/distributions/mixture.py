@@ -157,7 +157,7 @@ class DiscretizedMixture(SymbolDistribution):
 
         What a draw comes to as the temperature falls to 0.
         """
-        return self._unroll(self.log_weights.argmax(-1), lambda channel, centre, log_scale: self.grid.nearest(centre))
+        return self._unroll(self.log_weights.argmax(-1), lambda _channel, centre, _scale: self.grid.nearest(centre))
 
     @property
     def mode(self) -> Tensor:
