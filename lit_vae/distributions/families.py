@@ -84,18 +84,24 @@ class Normal(Family):
         return noise.normal(shape)
 
 
-class _NormalLogSurvival(torch.autograd.Function):
-    """Log-mass of the standard normal beyond a point, [*]; torch's own derivative of it fails in the tail."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(start: Tensor) -> Tensor:
-        return torch.special.log_ndtr(-start)
+class _Elementwise(torch.autograd.Function):
+    """A function of one tensor, number by number."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], _output: Tensor) -> None:
         ctx.save_for_backward(*inputs)
+
+    @classmethod
+    def vmap(cls, _info: Any, in_dims: tuple[int], start: Tensor) -> tuple[Tensor, int]:
+        return cls.apply(start), in_dims[0]
+
+
+class _NormalLogSurvival(_Elementwise):
+    """Log-mass of the standard normal beyond a point, [*]; torch's own derivative of it fails in the tail."""
+
+    @staticmethod
+    def forward(start: Tensor) -> Tensor:
+        return torch.special.log_ndtr(-start)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -103,18 +109,12 @@ class _NormalLogSurvival(torch.autograd.Function):
         return -gradient * _NormalHazard.apply(start)
 
 
-class _NormalHazard(torch.autograd.Function):
+class _NormalHazard(_Elementwise):
     """Density of the standard normal over its mass beyond a point, h, [*], whose derivative is h (h - start)."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(start: Tensor) -> Tensor:
         return math.sqrt(2 / math.pi) / torch.special.erfcx(start * math.sqrt(0.5))
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], _output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -248,5 +248,5 @@ class _MeanPower(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, None, None]:
         middle, stretch, by_middle, by_stretch = ctx.saved_tensors
         if torch.is_grad_enabled():  # derivatives of these are asked for
-            _, by_middle, by_stretch = mean_power(middle, stretch, ctx.power, ctx.rule)
+            by_middle, by_stretch = mean_power(middle, stretch, ctx.power, ctx.rule)[1:]
         return gradient * by_middle, gradient * by_stretch, None, None

@@ -49,16 +49,8 @@ class LinearCrossEntropy(torch.autograd.Function):
     """:func:`by_rows`, with the gradient of the nats."""
 
     @staticmethod
-    def forward(
-        features: Tensor,
-        table: Tensor,
-        bias: Tensor,
-        ids: Tensor,
-        product: torch.dtype,
-        to_features: bool,
-        to_table: bool,
-    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
-        return by_rows(features, table, bias, ids, product, to_features, to_table)
+    def forward(*inputs: Any) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        return by_rows(*inputs)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
