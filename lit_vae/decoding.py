@@ -11,8 +11,9 @@ class Decoding:
     alone.
 
     Args:
-        temperature: 1 samples the distribution itself, below 1 is sharper, 0 is greedy: the heaviest component, then
-            its mode, symbol by symbol in the order in which the distribution factorizes.
+        temperature: 1 samples the distribution itself, below 1 is sharper, and 0 is greedy, the limit of ever colder
+            draws: the most probable token or class; of a mixture the centre of the heaviest component. Symbol by symbol
+            in the order in which the distribution factorizes.
         top_k: Only the so many most probable tokens are chosen from, and those that tie with the last of them.
         top_p: Only the smallest set of most probable tokens whose mass reaches this is chosen from, in (0, 1].
         beams: Texts kept in a search for the most probable text, which takes the place of sampling.

@@ -36,8 +36,8 @@ class Latent:
         prior: p(z | layers above), elements [B, *S, z].
         posterior: q(z | x, layers above); None when nothing was encoded.
         mask: Positions that exist, [B, *S], bool; None for all.
-        noise: What a draw of the posterior is made of, [B, *S, z]: where the KL has no closed form, it is taken at that
-            draw, whatever z is. None: z is such a draw.
+        noise: The standard-normal numbers that the layer was given, [B, *S, z]: where the KL has no closed form, it is
+            taken at the posterior's draw from them, whatever z is. None only where the KL has a closed form.
     """
 
     layer: Layer
@@ -70,7 +70,11 @@ class Latent:
 
     @property
     def kl(self) -> Tensor:
-        """KL(q || p) given the layers above, [B], nats: in closed form, or log q - log p at a draw."""
+        """KL(q || p) given the layers above, [B], nats: in closed form, or log q - log p at a draw of the posterior.
+
+        Raises:
+            ValueError: If nothing was encoded, or there is no closed form and no noise for a draw.
+        """
         return self.total(self.kl_elements)
 
     @property
@@ -79,7 +83,12 @@ class Latent:
         try:
             return kl_divergence(self._encoded, self.prior)
         except NotImplementedError:  # how torch says that there is no closed form
-            z = self.z if self.noise is None else self._encoded.push(self.noise)
+            if self.noise is None:
+                raise ValueError(
+                    f"the KL of latent layer {self.layer.name} has no closed form and is taken at a draw of the "
+                    f"posterior: keep what the draw is made of, Latent(..., noise=noise)"
+                ) from None
+            z = self._encoded.push(self.noise)
             return self._encoded.log_prob(z) - self.prior.log_prob(z)
 
     @property

@@ -47,7 +47,7 @@ def test_without_a_closed_form_the_divergence_is_that_of_the_draw(prior, posteri
     mask = torch.tensor([[True, True, False, False], [True, False, False, True]])
     z = flowed.push(noise)
 
-    latent, masked = (Latent(LAYER, z, prior, flowed, given) for given in (None, mask))
+    latent, masked = (Latent(LAYER, z, prior, flowed, given, noise) for given in (None, mask))
 
     torch.testing.assert_close(latent.kl, latent.log_q - latent.log_p)
     torch.testing.assert_close(latent.log_q, posterior.log_prob(z - 1).sum((1, 2)))
@@ -59,8 +59,18 @@ def test_without_a_closed_form_the_divergence_is_that_of_a_draw_whatever_z_was_c
 
     drawn, chosen = (Latent(LAYER, z, prior, flowed, noise=noise) for z in (flowed.push(noise), flowed.mean))
 
-    assert torch.equal(chosen.kl, drawn.kl)
+    torch.testing.assert_close(chosen.kl, drawn.kl)
     torch.testing.assert_close(drawn.kl, drawn.log_q - drawn.log_p)
+
+
+def test_without_a_closed_form_a_layer_that_did_not_keep_its_noise_has_no_divergence(prior, posterior, noise):
+    flowed = FlowedGaussian(posterior, lambda z: z + 1)
+    latent = Latent(LAYER, flowed.push(noise), prior, flowed)
+
+    with pytest.raises(
+        ValueError, match=r"layer z has no closed form and is taken at a draw.*Latent\(\.\.\., noise=noise\)"
+    ):
+        _ = latent.kl
 
 
 def test_positions_that_do_not_exist_count_nothing(prior, posterior, noise):

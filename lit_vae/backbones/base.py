@@ -63,6 +63,9 @@ class Backbone(nn.Module, ABC):
     ) -> tuple[Tensor, list[Latent]]:
         """Features for the head, [B, *S, width], and the latent layers on the way, top first.
 
+        Where the network works on a larger picture, with a margin of the same width on all sides, the features may keep
+        it: a head for pictures convolves them as they are, and leaves the margin out.
+
         No feature may depend on the number of positions a text has: then the bound would be conditional on length.
 
         Args:

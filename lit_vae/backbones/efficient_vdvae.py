@@ -62,8 +62,8 @@ class EfficientVDVAE(Backbone):
             (use_residual_distribution).
         bias_maps: What the top-down pass adds where it enters a resolution: ``learned`` for each position (resized
             where the picture has another size), ``shared`` by all positions, or ``none``; the top keeps a shared one.
-        pad: Pixels that the network adds around a picture, as on its edge, and takes away in the end: 2 makes 28x28
-            into 32x32.
+        pad: Black pixels that the network adds on each side of a picture: 2 make 28x28 into 32x32. The features keep
+            them; the head leaves them out behind its convolution.
         recompute: Keep only what enters each block and compute its activations again in the backward pass: less memory
             for about a third more time.
 
@@ -167,7 +167,7 @@ class EfficientVDVAE(Backbone):
     ) -> tuple[Tensor, list[Latent]]:
         layers = self.layers(shape[1:])
         state, latents = descend(self.decoder, self.top, context, layers, draw, noise, self.recompute)
-        return self.margin.remove(state).movedim(1, -1), latents
+        return state.movedim(1, -1), latents
 
 
 class Level(nn.Module):

@@ -20,9 +20,16 @@ BiasMaps = Literal["learned", "shared", "none"]
 ScaleForm = Literal["exp", "softplus"]
 
 
+BLACK = -1.0
+"""Grey level 0 as every head for pictures embeds it."""
+
+
 @dataclass(frozen=True)
 class Margin:
-    """What a network adds around a picture, and takes away in the end: 2 makes 28x28 into 32x32.
+    """Black pixels that a network adds around a picture: 2 on each side make 28x28 into 32x32.
+
+    The features that leave the network keep the margin, so that the head's convolution sees beyond the picture's edge;
+    the head then leaves it out.
 
     Args:
         pixels: On each side.
@@ -35,12 +42,8 @@ class Margin:
         return size[0] + 2 * self.pixels, size[1] + 2 * self.pixels
 
     def add(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] with the pixels of the edge repeated outwards."""
-        return nn.functional.pad(x, [self.pixels] * 4, mode="replicate") if self.pixels else x
-
-    def remove(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] without it."""
-        return x[..., self.pixels : -self.pixels, self.pixels : -self.pixels] if self.pixels else x
+        """[B, C, H + 2 pixels, W + 2 pixels] from [B, C, H, W]."""
+        return nn.functional.pad(x, [self.pixels] * 4, value=BLACK) if self.pixels else x
 
 
 @dataclass(frozen=True)

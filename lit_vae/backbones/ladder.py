@@ -105,7 +105,7 @@ class LadderVAE(Backbone):
             prior, posterior = block.propose(state, None if context is None else context[level])
             z = draw(prior, posterior, noise[layer.index], layer)
             state = block.absorb(state, z)
-            latents.append(Latent(layer, z, prior, posterior))
+            latents.append(Latent(layer, z, prior, posterior, noise=noise[layer.index]))
         return state.movedim(1, -1), latents
 
 

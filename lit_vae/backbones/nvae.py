@@ -53,8 +53,8 @@ class NVAE(Backbone):
         weight_norm: Whether convolutions outside the decoder's branches learn the lengths of their weights apart.
         bias_maps: What the top-down pass starts from: ``learned`` for each position (resized where the picture has
             another size), or ``shared`` by all; ``none`` is shared, too.
-        pad: Pixels that the network adds around a picture, as on its edge, and takes away in the end: 2 makes 28x28
-            into 32x32.
+        pad: Black pixels that the network adds on each side of a picture: 2 make 28x28 into 32x32. The features keep
+            them; the head leaves them out behind its convolution.
         recompute: Keep only what enters each cell and latent layer and compute its activations again in the backward
             pass: less memory for about a third more time.
 
@@ -170,7 +170,7 @@ class NVAE(Backbone):
         state, latents = descend(self.decoder, self.top, context, layers, draw, noise, self.recompute)
         for cell in self.leave:
             state = run(cell, state, recompute=self.recompute)
-        return self.margin.remove(elu(state)).movedim(1, -1), latents
+        return elu(state).movedim(1, -1), latents
 
 
 class Group(LatentBlock):

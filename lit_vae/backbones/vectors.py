@@ -22,7 +22,7 @@ def draw_standard(
         mask: Positions that exist, [B, *S], bool; None for all.
     """
     prior = Gaussian(noise.new_zeros(noise.shape), noise.new_zeros(()))
-    return Latent(layer, draw(prior, posterior, noise, layer), prior, posterior, mask)
+    return Latent(layer, draw(prior, posterior, noise, layer), prior, posterior, mask, noise)
 
 
 class ShownVector(nn.Module):

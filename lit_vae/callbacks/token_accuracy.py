@@ -15,8 +15,9 @@ from lit_vae.vae import LitVAE
 class TokenAccuracy(Callback):
     """Logs ``token_accuracy`` and ``exact_match``: the parts of all tokens, and of the texts, that come back exactly.
 
-    What comes back is the posterior's mean, decoded greedily. That costs a second pass over the split, and with an
-    autoregressive head one step after the other. Pictures may be asked as well; their symbols are channels of pixels.
+    What comes back is the distribution's mode at the posterior's mean: of tokens, the greedy text. That costs a second
+    pass over the split, and with an autoregressive head one step after the other. Pictures may be asked as well; their
+    symbols are channels of pixels.
 
     Args:
         split: When it is logged: after each ``test``, or after each validation as well (``both``).

@@ -38,12 +38,15 @@ class SymbolDistribution(Distribution, ABC):
 
     @abstractmethod
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:
-        """Symbols drawn from the distribution, [B, *E], in the integer type of a :class:`~lit_vae.batch.Batch`."""
+        """Symbols drawn from the distribution, [B, *E], in the integer type of a :class:`~lit_vae.batch.Batch`.
+
+        At temperature 0, what draws come to as the temperature falls to 0: the most typical symbols, without noise.
+        """
 
     @property
     @abstractmethod
     def mode(self) -> Tensor:
-        """The greedy choice, [B, *E], integer: what :meth:`draw` gives at temperature 0."""
+        """The heaviest value of each symbol given those chosen before it, [B, *E], integer."""
 
     def sample(
         self,

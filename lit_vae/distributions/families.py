@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import logsigmoid
 
 from lit_vae.distributions.grid import widest_float
 from lit_vae.noise import Noise
 
 LN2 = math.log(2.0)
+
+HAZARD_TAIL = 200.0
+"""Where the two ways to the derivative of a normal's hazard lose equally few digits of float64, about four."""
 
 Rule = tuple[tuple[float, float], ...]
 """Nodes on [-1, 1] and weights that add up to 1."""
@@ -82,19 +84,47 @@ class Normal(Family):
         return noise.normal(shape)
 
 
-class _NormalLogSurvival(torch.autograd.Function):
+class _Elementwise(torch.autograd.Function):
+    """A function of one tensor, number by number."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], _output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @classmethod
+    def vmap(cls, _info: Any, in_dims: tuple[int], start: Tensor) -> tuple[Tensor, int]:
+        return cls.apply(start), in_dims[0]
+
+
+class _NormalLogSurvival(_Elementwise):
     """Log-mass of the standard normal beyond a point, [*]; torch's own derivative of it fails in the tail."""
 
     @staticmethod
-    def forward(ctx: Any, start: Tensor) -> Tensor:
-        ctx.save_for_backward(start)
+    def forward(start: Tensor) -> Tensor:
         return torch.special.log_ndtr(-start)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (start,) = ctx.saved_tensors
-        return -gradient * math.sqrt(2 / math.pi) / torch.special.erfcx(start * math.sqrt(0.5))
+        return -gradient * _NormalHazard.apply(start)
+
+
+class _NormalHazard(_Elementwise):
+    """Density of the standard normal over its mass beyond a point, h, [*], whose derivative is h (h - start)."""
+
+    @staticmethod
+    def forward(start: Tensor) -> Tensor:
+        return math.sqrt(2 / math.pi) / torch.special.erfcx(start * math.sqrt(0.5))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (start,) = ctx.saved_tensors
+        wide = start.to(widest_float(start.device))
+        hazard = _NormalHazard.apply(wide)
+        # In the tail h - start cancels, and the first terms of the derivative in powers of 1 / start are exact.
+        square = wide.clamp(min=HAZARD_TAIL).square().reciprocal()
+        slope = torch.where(wide > HAZARD_TAIL, 1 - square + 6 * square.square(), hazard * (hazard - wide))
+        return gradient * slope.to(gradient.dtype)
 
 
 class Laplace(Family):
@@ -171,31 +201,52 @@ class StudentT(Family):
         log_mass = self._log_constant + stretch.log()
         if power == 0:
             return log_mass
-        return log_mass + power * middle.sin().log() + _MeanPower.apply(middle, stretch / 2, power, self._rule).log()
+        mean, _, _ = _MeanPower.apply(middle, stretch, power, self._rule)
+        return log_mass + power * middle.sin().log() + mean.log()
+
+
+def mean_power(middle: Tensor, stretch: Tensor, power: int, rule: Rule) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean of (sin(a) / sin(middle)) ** power over a stretch of angles, [*], and its derivatives by the two.
+
+    The ratio stays near 1 where the sine itself would underflow. The mean is taken by a quadrature rule.
+
+    Args:
+        middle: Of the stretch, [*].
+        stretch: Its length, [*].
+        power: At least 1.
+        rule: Of the quadrature.
+    """
+    slope = middle.tan().reciprocal()
+    mean, by_middle, by_half = (torch.zeros_like(slope * stretch) for _ in range(3))
+    for node, weight in rule:
+        angle = 0.5 * node * stretch
+        cos, sin = angle.cos(), angle.sin()
+        ratio = (cos + slope * sin).clamp(min=0.0)
+        lower = weight * ratio ** (power - 1)
+        mean += lower * ratio
+        by_middle -= lower * sin
+        by_half += node * lower * (slope * cos - sin)
+    return mean, power * by_middle / middle.sin().square(), 0.5 * power * by_half
 
 
 class _MeanPower(torch.autograd.Function):
-    """Mean of (sin(a) / sin(middle)) ** power over middle - half < a < middle + half, [*], with its two derivatives.
+    """:func:`mean_power`, whose terms are not kept for the first derivative."""
 
-    The ratio stays near 1 where the sine itself would underflow. The mean is taken by a quadrature rule.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, middle: Tensor, half: Tensor, power: int, rule: Rule) -> Tensor:
-        sine, slope = middle.sin(), middle.tan().reciprocal()
-        mean, by_middle, by_half = (torch.zeros_like(half) for _ in range(3))
-        for node, weight in rule:
-            cos, sin = (node * half).cos(), (node * half).sin()
-            ratio = (cos + slope * sin).clamp(min=0.0)
-            lower = weight * ratio ** (power - 1)
-            mean += lower * ratio
-            by_middle -= lower * sin
-            by_half += node * lower * (slope * cos - sin)
-        ctx.save_for_backward(power * by_middle / sine.square(), power * by_half)
-        return mean
+    generate_vmap_rule = True
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        by_middle, by_half = ctx.saved_tensors
-        return gradient * by_middle, gradient * by_half, None, None
+    def forward(middle: Tensor, stretch: Tensor, power: int, rule: Rule) -> tuple[Tensor, Tensor, Tensor]:
+        return mean_power(middle, stretch, power, rule)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, Rule], output: tuple[Tensor, ...]) -> None:
+        middle, stretch, ctx.power, ctx.rule = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(middle, stretch, *output[1:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        middle, stretch, by_middle, by_stretch = ctx.saved_tensors
+        if torch.is_grad_enabled():  # derivatives of these are asked for
+            by_middle, by_stretch = mean_power(middle, stretch, ctx.power, ctx.rule)[1:]
+        return gradient * by_middle, gradient * by_stretch, None, None

@@ -49,8 +49,9 @@ def mixture_log_prob(
     for up to 65536 values and log-scales from -9 to 6: the distance from a mean to an edge is taken in float64, all
     else in float32 (in float64 for float64 parameters).
 
-    Differentiable once, in ``params``, and as often as one likes through the same graph. Compiles, as one opaque
-    operation. On a GPU that has triton, one kernel computes it, and one the gradient.
+    Differentiable once, in ``params``, and as often as one likes through the same graph: torch refuses a second
+    derivative, and torch.func.grad. Compiles, as one opaque operation. On a GPU that has triton, one kernel computes
+    it, and one the gradient.
 
     Args:
         params: What a :class:`~lit_vae.distributions.mixture_layout.MixtureLayout` with scales per pixel describes,

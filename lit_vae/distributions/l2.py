@@ -52,7 +52,7 @@ class L2Pixels(SymbolDistribution):
 
     @property
     def picture(self) -> Tensor:
-        """The means rounded and clipped to the grid, [B, C, H, W], integer."""
+        """The means rounded and clipped to the grid, [B, C, H, W], integer: a draw at temperature 0."""
         return self.grid.nearest(self._means).movedim(-1, 1).to(self.grid.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:

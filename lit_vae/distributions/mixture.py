@@ -30,7 +30,7 @@ class DiscretizedMixture(SymbolDistribution):
     log p = sum_pixels logsumexp_k (log w_k + sum_c log mass_ck), the component common to a pixel's channels; with
     coefficients, the centre of channel i is its mean plus sum_j<i tanh(coefficient_ij) x_j, x_j in [-1, 1].
 
-    A temperature divides the log-weights and multiplies the scales.
+    A temperature divides the log-weights and multiplies the scales; at 0 the centre of the heaviest component is left.
 
     Args:
         raw: [B, H, W, P].
@@ -143,7 +143,7 @@ class DiscretizedMixture(SymbolDistribution):
     def draw(self, decoding: Decoding, noise: Noise) -> Tensor:
         temperature = decoding.temperature_alone
         if temperature == 0:
-            return self.mode
+            return self.centre
         component = choose(temper(self.log_weights, temperature), noise.uniform(self._pixels))
         standard = self.family.draw(noise, (*self._pixels, self.event_shape[0])).to(component.device)
 
@@ -154,8 +154,19 @@ class DiscretizedMixture(SymbolDistribution):
         return self._unroll(component, level)
 
     @property
+    def centre(self) -> Tensor:
+        """The grey level nearest to the heaviest component's centre, channel by channel, [B, C, H, W], integer.
+
+        What a draw comes to as the temperature falls to 0.
+        """
+        return self._unroll(self.log_weights.argmax(-1), lambda _channel, centre, _scale: self.grid.nearest(centre))
+
+    @property
     def mode(self) -> Tensor:
-        """The heaviest component's mode, channel by channel, [B, C, H, W], integer."""
+        """The heaviest component's mode, channel by channel, [B, C, H, W], integer.
+
+        Where a scale is wide, this is black or white: an end level holds a whole tail.
+        """
 
         def level(channel: int, centre: Tensor, log_scale: Tensor) -> Tensor:
             return mode(self.family, self.grid, centre, log_scale)

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from lit_vae.distributions.derivatives import differentiable_once
 
 SCRATCH_BYTES = 2**25
 """For the scores of some tokens at a time. Less saves memory, but each time adds to the table's whole gradient."""
@@ -29,7 +30,7 @@ def linear_cross_entropy(features: Tensor, table: Tensor, bias: Tensor, ids: Ten
 
     The forward pass already makes the gradient of the plain sum, since a training loss weighs every token alike. For
     other weights the backward pass scales the features' gradient and makes the table's again. Products are in the
-    table's type, or in autocast's; what is summed, is summed in float32 or better. There are no higher derivatives.
+    table's type, or in autocast's; what is summed, is summed in float32 or better. A second derivative raises.
 
     Args:
         features: [N, width].
@@ -37,24 +38,40 @@ def linear_cross_entropy(features: Tensor, table: Tensor, bias: Tensor, ids: Ten
         bias: [num_values].
         ids: [N], int64.
     """
-    return LinearCrossEntropy.apply(features, table, bias, ids, torch.is_grad_enabled())
+    device = features.device.type
+    product = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else table.dtype
+    learns = [torch.is_grad_enabled() and tensor.requires_grad for tensor in (features, table, bias)]
+    nats, *_ = LinearCrossEntropy.apply(features, table, bias, ids, product, learns[0], learns[1] or learns[2])
+    return nats
 
 
 class LinearCrossEntropy(torch.autograd.Function):
-    """The function above, with its gradient."""
+    """:func:`by_rows`, with the gradient of the nats."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, table: Tensor, bias: Tensor, ids: Tensor, differentiable: bool) -> Tensor:
-        device = features.device.type
-        ctx.product = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else table.dtype
-        to_features, to_table, to_bias = (differentiable and needs for needs in ctx.needs_input_grad[:3])
-        nats, *gradients = by_rows(features, table, bias, ids, ctx.product, to_features, to_table or to_bias)
-        ctx.save_for_backward(features, table, bias, ids, *gradients)
-        return nats
+    def forward(*inputs: Any) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        return by_rows(*inputs)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor | None, ...]:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        features, table, bias, ids, ctx.product, _, _ = inputs
+        ctx.mark_non_differentiable(*(gradient for gradient in output[1:] if gradient is not None))
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(features, table, bias, ids, *output[1:])
+
+    @staticmethod
+    def backward(ctx: Any, weights: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        if weights is None:
+            return (None,) * 7
+        with torch.no_grad():
+            gradients = LinearCrossEntropy.weighed(ctx, weights)
+        inputs = weights, *ctx.saved_tensors[:3]
+        ends = (g if g is None else differentiable_once(g, "linear_cross_entropy", *inputs) for g in gradients)
+        return *ends, None, None, None, None
+
+    @staticmethod
+    def weighed(ctx: Any, weights: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Gradients to features, table and bias, the tokens weighed, [N]."""
         features, table, bias, ids, d_features, d_table, d_bias = ctx.saved_tensors
         if d_features is not None:
             d_features = (d_features * weights.unsqueeze(1)).to(features.dtype)
@@ -65,7 +82,7 @@ class LinearCrossEntropy(torch.autograd.Function):
                 scale = weights.abs().amax()
                 _, _, d_table, d_bias = by_rows(features, table, bias, ids, ctx.product, False, True, weights / scale)
             d_table, d_bias = (d_table * scale).to(table.dtype), (d_bias * scale).to(bias.dtype)
-        return d_features, d_table, d_bias, None, None
+        return d_features, d_table, d_bias
 
 
 def by_rows(

@@ -67,7 +67,7 @@ class PixelHead(DecoderHead):
         if kernel_size < 1 or kernel_size % 2 != 1:
             raise ValueError(f"model.head.init_args.kernel_size must be odd, got {kernel_size}")
         self.embed_width = self.channels
-        self.positions = (height, breadth)
+        self.positions: tuple[int, int] = (height, breadth)
         self.output = nn.Conv2d(width, parameters, kernel_size, padding=kernel_size // 2)
         self._start_quietly()
 
@@ -93,6 +93,13 @@ class PixelHead(DecoderHead):
         """The output convolution, [B, H, W, parameters], from features [B, H, W, width].
 
         In float32 or better even under autocast: a mean rounded to bfloat16 is off by up to half a grey level of 256.
+
+        Args:
+            features: Of the picture, or of the picture with a margin around it: the convolution sees the margin, and
+                what it makes of the margin is left out.
+
+        Raises:
+            ValueError: If the features are not those of the picture with a margin of one width, or with none.
         """
         weight, bias = self.output.weight, self.output.bias
         assert bias is not None, "the output convolution has a bias"
@@ -101,7 +108,15 @@ class PixelHead(DecoderHead):
             raw = nn.functional.conv2d(
                 features.movedim(-1, 1).to(dtype), weight.to(dtype), bias.to(dtype), padding=self.output.padding
             )
-        return raw.movedim(1, -1)
+        height, breadth = self.positions
+        margin = (raw.shape[2] - height) // 2
+        if margin < 0 or tuple(raw.shape[2:]) != (height + 2 * margin, breadth + 2 * margin):
+            raise ValueError(
+                f"{type(self).__name__} draws pictures of {height}x{breadth}, from features of that size or with the "
+                f"same margin on all sides, got features of {raw.shape[2]}x{raw.shape[3]}: change model.backbone, or "
+                f"the size that model.head is made for"
+            )
+        return raw[..., margin : margin + height, margin : margin + breadth].movedim(1, -1)
 
     def report(self, nats: Tensor, examples: Tensor, symbols: Tensor, units: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Bits per dimension (a dimension is one channel of one pixel) and nats per picture."""

@@ -237,16 +237,43 @@ def test_a_model_runs_at_another_size(bias_maps):
 
 
 @torch.no_grad()
-def test_padding_is_the_edge_repeated_and_taken_away_again():
+def test_padding_is_a_black_frame_that_the_features_keep():
     padded, plain = small((2, 6), pad=1), small((4, 8))
     x = torch.randn(1, 2, 6, 3)
-    wide = torch.nn.functional.pad(x.movedim(-1, 1), [1] * 4, mode="replicate").movedim(1, -1)
+    framed = torch.full((1, 4, 8, 3), -1.0)
+    framed[:, 1:-1, 1:-1] = x
     noise = noise_of(padded, [1, 2, 6])
 
-    inner, _ = padded.top_down(padded.bottom_up(x, None), [1, 2, 6], from_posterior, noise, None)
-    outer, _ = plain.top_down(plain.bottom_up(wide, None), [1, 4, 8], from_posterior, noise, None)
+    features, latents = padded.top_down(padded.bottom_up(x, None), [1, 2, 6], from_posterior, noise, None)
+    expected, of_framed = plain.top_down(plain.bottom_up(framed, None), [1, 4, 8], from_posterior, noise, None)
 
-    torch.testing.assert_close(inner, outer[:, 1:-1, 1:-1])
+    torch.testing.assert_close(features, expected)
+    for latent, other in zip(latents, of_framed, strict=True):
+        torch.testing.assert_close(latent.kl, other.kl)
+
+
+@torch.no_grad()
+def test_a_padded_model_is_the_references_on_the_picture_in_a_black_frame(tiny):
+    backbone = EfficientVDVAE(3, (4, 4), **TINY, width=8, latent=4, pad=2).double()
+    head = LogisticPixelHead(
+        8, 256, (3, 4, 4), 2, scale_form="softplus", softplus_beta=BETA, log_scale_floor=-30.0
+    ).double()
+    backbone.load_state_dict(tiny.backbone.state_dict())
+    head.load_state_dict(tiny.head.state_dict())
+    batch = Batch(tiny.batch.x[..., 2:-2, 2:-2], None, torch.arange(2))
+    framed = Batch(torch.nn.functional.pad(batch.x, [2] * 4), None, batch.index)
+    inside = torch.zeros(2, 3, 8, 8, dtype=torch.bool)
+    inside[..., 2:-2, 2:-2] = True
+
+    context = backbone.bottom_up(head.embed(batch), None)
+    features, latents = backbone.top_down(context, [2, 4, 4], from_posterior, tiny.noise, None)
+    context = tiny.backbone.bottom_up(tiny.head.embed(framed), None)
+    expected, of_framed = tiny.backbone.top_down(context, [2, 8, 8], from_posterior, tiny.noise, None)
+
+    ours, theirs = head(features).log_prob(batch.x), tiny.head(expected, inside).log_prob(framed.x)
+    torch.testing.assert_close(ours, theirs, atol=0, rtol=1e-12)
+    for latent, other in zip(latents, of_framed, strict=True):
+        torch.testing.assert_close(latent.kl, other.kl, atol=0, rtol=1e-12)
 
 
 def test_one_number_and_runs_and_a_list_say_the_same():

@@ -107,16 +107,19 @@ def test_a_model_runs_at_another_size(bias_maps):
 
 
 @torch.no_grad()
-def test_padding_is_the_edge_repeated_and_taken_away_again():
+def test_padding_is_a_black_frame_that_the_features_keep():
     padded, plain = small((2, 6), pad=1), small((4, 8))
     x = torch.randn(1, 2, 6, 3)
-    wide = torch.nn.functional.pad(x.movedim(-1, 1), [1] * 4, mode="replicate").movedim(1, -1)
+    framed = torch.full((1, 4, 8, 3), -1.0)
+    framed[:, 1:-1, 1:-1] = x
     noise = noise_of(padded, [1, 2, 6])
 
-    inner, _ = padded.top_down(padded.bottom_up(x, None), [1, 2, 6], from_posterior, noise, None)
-    outer, _ = plain.top_down(plain.bottom_up(wide, None), [1, 4, 8], from_posterior, noise, None)
+    features, latents = padded.top_down(padded.bottom_up(x, None), [1, 2, 6], from_posterior, noise, None)
+    expected, of_framed = plain.top_down(plain.bottom_up(framed, None), [1, 4, 8], from_posterior, noise, None)
 
-    torch.testing.assert_close(inner, outer[:, 1:-1, 1:-1])
+    torch.testing.assert_close(features, expected)
+    for latent, other in zip(latents, of_framed, strict=True):
+        torch.testing.assert_close(latent.kl, other.kl)
 
 
 def test_options_leave_parts_out():

@@ -7,8 +7,12 @@ from golden import COMPONENTS, Tiny, formula, names, outputs, recorded
 from lit_vae import LitVAE
 from lit_vae.backbones import NVAE
 from lit_vae.backbones.nvae_cells import lengths
-from lit_vae.heads import LogisticPixelHead
+from lit_vae.batch import Batch
+from lit_vae.draws import from_posterior
+from lit_vae.heads import BernoulliPixelHead, LogisticPixelHead
+from lit_vae.importing import SYSTEMS, translate
 from lit_vae.importing.names import head_order
+from lit_vae.noise import Noise
 from lit_vae.objectives import ELBO, SquareBalance
 from lit_vae.regularizers import Spectral
 from lit_vae.regularizers.spectral import CONVOLUTIONS, norm_scales, stacks
@@ -205,3 +209,52 @@ def test_statistics_after_a_batch_are_the_references():
 
 def norms(backbone):
     return [module for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+
+
+# ---- a padded model of binary pictures ----
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """What was recorded of a padded model, and ours with its weights as the importer translates them."""
+    output = outputs("nvae_mnist")
+    sizes = {key: value for key, value in output["config"].items() if key not in ("head", "kernel_size")}
+    backbone = NVAE(1, (28, 28), **sizes).double()
+    head = BernoulliPixelHead(backbone.width, 2, (1, 28, 28), kernel_size=output["config"]["kernel_size"]).double()
+    vae = LitVAE(backbone, head, ELBO("example")).eval()
+    learned = {name: value.detach() for name, value in output["state_dict"].items()}
+    vae.load_state_dict(vae.state_dict() | translate(SYSTEMS["nvae"], backbone, head, learned))
+    return vae, output
+
+
+class Recorded(Noise):
+    """Noise that was recorded, channels first."""
+
+    def __init__(self, tensors):
+        self.tensors = iter(tensors)
+
+    def normal(self, shape):
+        return next(self.tensors).movedim(1, -1).reshape(shape)
+
+    def uniform(self, shape):
+        raise AssertionError("the recorded pass draws no uniform numbers")
+
+
+@torch.no_grad()
+def test_a_padded_model_computes_what_the_reference_does(mnist):
+    vae, output = mnist
+    batch = Batch(output["x"], None, torch.arange(2))
+
+    distribution, latents = vae(batch, from_posterior, Recorded(output["noise"]))
+
+    log_odds = distribution.table()[..., 1] - distribution.table()[..., 0]
+    ours = {
+        "logits": log_odds,
+        "distortion": -distribution.log_prob(batch.x),
+        "kl_all": torch.stack([latent.kl for latent in latents]),
+        "log_q": torch.stack([latent.log_q for latent in latents]).sum(0),
+        "log_p": torch.stack([latent.log_p for latent in latents]).sum(0),
+    }
+    for name, value in ours.items():
+        theirs = torch.stack(output[name]) if isinstance(output[name], list) else output[name]
+        torch.testing.assert_close(value, theirs.detach(), atol=1e-11, rtol=1e-11)

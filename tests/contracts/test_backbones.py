@@ -1,5 +1,6 @@
 """What every backbone promises."""
 
+import dataclasses
 import inspect
 
 import pytest
@@ -95,6 +96,21 @@ def test_features_keep_the_positions_and_layers_come_as_announced(case, backbone
         assert latent.kl.shape == (3,)
         # Where there is no closed form, log q - log p of one draw may be negative.
         assert (latent.kl > 0).all() or isinstance(latent.posterior, FlowedGaussian)
+
+
+@torch.no_grad()
+def test_a_divergence_without_a_closed_form_is_that_of_the_posteriors_own_draw_whatever_z_is(case, backbone):
+    shape = case.shape(3)
+    noise = noise_of(backbone, shape)
+
+    _, latents = reconstructed(backbone, features_of(shape), noise, constant(7.0))
+
+    for latent in latents:
+        q = latent.posterior.base if isinstance(latent.posterior, FlowedGaussian) else latent.posterior
+        bent = dataclasses.replace(latent, posterior=FlowedGaussian(q, lambda z: z + 1))
+        z = q.push(noise[latent.layer.index]) + 1
+        expected = q.log_prob(z - 1) - latent.prior.log_prob(z)
+        torch.testing.assert_close(bent.kl, latent.total(expected))
 
 
 @torch.no_grad()

@@ -14,6 +14,12 @@ def normal(t):
     return mpmath.erfc(t / mpmath.sqrt(2)) / 2
 
 
+def normal_hazard_slope(t):
+    """Minus the second derivative of the logarithm of :func:`normal`."""
+    hazard = mpmath.exp(-(mpf(t) ** 2) / 2) / mpmath.sqrt(2 * mpmath.pi) / normal(mpf(t))
+    return float(hazard * (hazard - t))
+
+
 def laplace(t):
     return mpmath.exp(-t) / 2 if t > 0 else 1 - mpmath.exp(t) / 2
 

@@ -32,12 +32,14 @@ def test_its_picture_is_the_mean_rounded_and_clipped():
     assert picture.flatten().tolist() == [0, 102, 140, 255]
 
 
-def test_greedy_is_an_end_where_the_tail_outweighs_the_rounded_mean():
-    means = torch.tensor([-0.9]).view(1, 1, 1, 1)
+def test_greedy_is_the_picture_and_the_mode_an_end_whose_tail_outweighs_it():
+    means = torch.tensor([-0.9, 0.2]).view(1, 1, 2, 1)
 
-    greedy = L2Pixels(means, 256, torch.tensor(0.0)).draw(GREEDY, StreamNoise(0))
+    distribution = L2Pixels(means, 256, torch.tensor(0.0))
 
-    assert greedy.item() == 0
+    assert torch.equal(distribution.draw(GREEDY, StreamNoise(0)), distribution.picture)
+    assert distribution.picture.flatten().tolist() == [13, 153]
+    assert distribution.mode.flatten().tolist() == [0, 255]
 
 
 @pytest.mark.parametrize("hidden", [False, True])

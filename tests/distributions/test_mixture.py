@@ -282,24 +282,40 @@ def test_draws_of_a_fine_grid_follow_the_masses():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_greedy_takes_the_heaviest_component_then_its_mode_channel_by_channel(family):
+def test_greedy_and_mode_take_the_heaviest_component_then_its_centre_or_its_heaviest_level_channel_by_channel(family):
     layout = MixtureLayout(3, 4)
     raw = random_raw(layout, seed=11, batch=40, log_scales=(-4.0, 0.5))
     parts = layout.split(raw)
-
-    greedy = mixture(raw, layout, 9, family).draw(GREEDY, StreamNoise(0))
-
     grid, levels = Grid(9), torch.arange(9)
-    for row in range(40):
-        k = parts.logits[row, 0, 0].argmax()
-        chosen = greedy[row].flatten().long()
-        for i, pairs in enumerate(([], [0], [1, 2])):
-            slopes = parts.coefficients[row, 0, 0, pairs, k].double().tanh()
-            centre = parts.means[row, 0, 0, i, k] + (slopes * grid.scaled(chosen[:i])).sum()
-            masses_of_levels = log_mass(FAMILIES[family], grid, levels, centre, parts.scales[row, 0, 0, i, k])
-            # of two levels alike to rounding, either will do
-            assert masses_of_levels[chosen[i]] >= masses_of_levels.max() - 1e-5
-    assert torch.equal(greedy, mixture(raw, layout, 9, family).mode)
+    distribution = mixture(raw, layout, 9, family)
+
+    def far(centre, log_scale):
+        return (grid.scaled(levels) - centre).abs()
+
+    def light(centre, log_scale):
+        return -log_mass(FAMILIES[family], grid, levels, centre, log_scale)
+
+    for codes, cost in ((distribution.draw(GREEDY, StreamNoise(0)), far), (distribution.mode, light)):
+        for row in range(40):
+            k = parts.logits[row, 0, 0].argmax()
+            chosen = codes[row].flatten().long()
+            for i, pairs in enumerate(([], [0], [1, 2])):
+                slopes = parts.coefficients[row, 0, 0, pairs, k].double().tanh()
+                centre = parts.means[row, 0, 0, i, k] + (slopes * grid.scaled(chosen[:i])).sum()
+                costs = cost(centre, parts.scales[row, 0, 0, i, k])
+                # of two levels alike to rounding, either will do
+                assert costs[chosen[i]] <= costs.min() + 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_greedy_stays_at_the_centre_of_a_scale_so_wide_that_the_ends_are_heaviest(family):
+    layout = MixtureLayout(1, 1)
+    raw = torch.tensor([0.2, 1.0]).view(1, 1, 1, 2)
+
+    distribution = mixture(raw, layout, 256, family)
+
+    assert distribution.mode.item() == 255
+    assert distribution.draw(GREEDY, StreamNoise(0)).item() == 153
 
 
 def test_a_temperature_near_zero_draws_without_overflow():

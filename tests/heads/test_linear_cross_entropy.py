@@ -183,3 +183,23 @@ def test_a_value_that_is_ruled_out_by_its_bias_costs_nothing():
 
     torch.testing.assert_close(nats, expected)
     torch.testing.assert_close(torch.autograd.grad(nats.sum(), tensors), torch.autograd.grad(expected.sum(), tensors))
+
+
+@pytest.mark.parametrize("weigh", [torch.sum, lambda nats: (nats * WEIGHTS["arbitrary"]).sum()])
+def test_a_second_derivative_is_refused(weigh):
+    tensors, ids = inputs()
+
+    gradients = torch.autograd.grad(weigh(linear_cross_entropy(*tensors, ids)), tensors, create_graph=True)
+
+    torch.testing.assert_close(gradients, torch.autograd.grad(weigh(plain(*tensors, ids)), tensors))
+    for gradient in gradients:
+        with pytest.raises(NotImplementedError, match="linear_cross_entropy is differentiable once"):
+            gradient.sum().backward(retain_graph=True)
+
+
+def test_the_functional_gradient_is_that_of_autograd():
+    tensors, ids = inputs()
+
+    gradients = torch.func.grad(lambda *given: linear_cross_entropy(*given, ids).sum(), (0, 1, 2))(*tensors)
+
+    torch.testing.assert_close(gradients, torch.autograd.grad(plain(*tensors, ids).sum(), tensors))

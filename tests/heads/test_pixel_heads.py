@@ -129,6 +129,25 @@ def test_builds_and_runs_on_the_meta_device():
     assert log_prob.shape == (2,)
 
 
+@torch.no_grad()
+def test_a_margin_of_the_features_is_convolved_and_then_left_out():
+    head = BernoulliPixelHead(2, 2, (1, 3, 4), kernel_size=3)
+    features = torch.randn(2, 7, 8, 2)
+
+    inner = head.project(features)
+
+    everywhere = head.output(features.movedim(-1, 1)).movedim(1, -1)
+    torch.testing.assert_close(inner, everywhere[:, 2:-2, 2:-2])
+
+
+@pytest.mark.parametrize("size", [(2, 4), (4, 5), (5, 4), (5, 8)])
+def test_features_of_another_size_are_refused(size):
+    head = BernoulliPixelHead(2, 2, (1, 3, 4))
+
+    with pytest.raises(ValueError, match=rf"draws pictures of 3x4, .* got features of {size[0]}x{size[1]}"):
+        head(torch.zeros(1, *size, 2))
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
