@@ -21,10 +21,10 @@ ACTIVE = 0.01
 
 
 class AggregatePosterior(Metric):
-    """Mutual information of example and latent vector under q, and active units, over the first 10,000 examples of an evaluation.
+    """Mutual information of example and latent vector under q, and active units, over an evaluation's first examples.
 
-    First are those of the lowest index, so that neither batches nor processes matter; an evaluation of a part of a split
-    may be of none of the split's own first.
+    The first are the 10,000 of the lowest indices, so that neither batches nor processes matter. They need not be the
+    first of the split, of which an evaluation may take another part.
 
     The mutual information is that of z and the number of the example, each of N examples equally likely: the mean of
     log q(z | x) - log q(z) at one z drawn for each, where q(z) is the mean of all their posteriors. Both terms are at
