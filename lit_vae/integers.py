@@ -36,6 +36,8 @@ def refuse_outside(x: Tensor, num_values: int, what: str) -> None:
     """
     if not x.numel() or (x.dtype == torch.uint8 and num_values > 255):
         return
+    if x.dtype in (torch.uint16, torch.uint32, torch.uint64):
+        x = x.long()  # torch compares no unsigned integers but bytes; beyond int64's range they turn negative
     least, greatest = (int(bound) for bound in x.aminmax())
     if least < 0 or greatest >= num_values:
         raise ValueError(

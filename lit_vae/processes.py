@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
+from torch.nn.functional import pad
 
 
 def together() -> bool:
@@ -22,6 +24,37 @@ def summed(value: Tensor) -> Tensor:
         value: Any shape, the same in every process.
     """
     return Sum.apply(value) if together() else value
+
+
+def largest(sizes: Sequence[int], device: torch.device) -> list[int]:
+    """The largest that each size is in any of the processes that train together. With several, waits for the device.
+
+    Args:
+        sizes: Of this process, as many in every process.
+        device: Where processes exchange tensors.
+    """
+    if not together():
+        return list(sizes)
+    found = torch.tensor(sizes, device=device)
+    distributed.all_reduce(found, distributed.ReduceOp.MAX)
+    return found.tolist()
+
+
+def extended(value: Tensor, sizes: Sequence[int]) -> Tensor:
+    """A tensor with zeros (or False) after its entries, up to the sizes of all its dimensions."""
+    return pad(value, [n for own, size in zip(value.shape[::-1], sizes[::-1], strict=True) for n in (0, size - own)])
+
+
+def summed_where_present(value: Tensor) -> Tensor:
+    """As :func:`summed`, of a value whose sizes may differ between processes: what one does not have adds nothing.
+
+    Args:
+        value: Any shape, of as many dimensions in every process. The sum has the shape of this process's.
+    """
+    if not together():
+        return value
+    total = summed(extended(value, largest(value.shape, value.device)))
+    return total[tuple(map(slice, value.shape))]
 
 
 def mean_of_batch(values: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from lit_vae import Batch, LitVAE
 from lit_vae import vae as module_of_vae
-from lit_vae.backbones import BatchNormPosterior, GaussianPosterior, LadderVAE, RecurrentVAE
+from lit_vae.backbones import BatchNormPosterior, GaussianPosterior, HierarchicalTextVAE, LadderVAE, RecurrentVAE
 from lit_vae.backbones.nvae_cells import batch_norm
 from lit_vae.cli.quiet import quieten
 from lit_vae.data.loading import as_is
@@ -22,7 +22,7 @@ from lit_vae.noise import IndexedNoise
 from lit_vae.objectives import ELBO, FreeBits, GammaBalance, Linear, SquareBalance, TargetKL
 from lit_vae.regularizers import MMD, BagOfWords, Spectral
 
-LENGTHS = torch.tensor([3, 5, 4, 30, 28, 12, 30, 3] * 8)
+LENGTHS = torch.tensor([3, 5, 4, 30, 28, 12, 30, 3] * 3 + [3, 5, 4, 13, 2, 12, 7, 3] * 5)
 EXAMPLES = len(LENGTHS)
 
 
@@ -53,6 +53,13 @@ def texts(step: int) -> Batch:
     mask = torch.arange(30) < LENGTHS[:, None]
     x[~mask] = 19
     return Batch(x, mask, torch.arange(EXAMPLES) + EXAMPLES * step)
+
+
+def share_of(batch: Batch, part: slice) -> Batch:
+    """Some of the examples, as a process is handed them: texts no longer than the longest of its own."""
+    share = batch[part]
+    longest = None if share.mask is None else int(share.counts.max())
+    return share if longest is None else Batch(share.x[:, :longest], share.mask[:, :longest], share.index)
 
 
 def pictures(step: int) -> Batch:
@@ -89,6 +96,15 @@ def picture_vae(objective, head=LogisticPixelHead, backbone=LadderVAE, **setting
     )
 
 
+def runs_vae(objective, **settings):
+    """Latent vectors of runs of tokens: a longer text has more of them."""
+    head = LSTMTokenHead(8, 20, (None,), embed_width=8, hidden=8)
+    backbone = HierarchicalTextVAE(
+        8, (None,), width=8, hidden=8, latent=2, whole_latent=2, blocks=(0, 1), depth=1, heads=2, dropout=0.0
+    )
+    return Told(backbone, head, objective, descent, **settings)
+
+
 def balanced(balance):
     return lambda: picture_vae(ELBO("symbol", Linear(10, start=0.3), balance=balance))
 
@@ -119,6 +135,11 @@ COUPLED = {
         texts,
         lambda: text_vae(ELBO("symbol", free_bits=FreeBits(0.01, "dimension", "batch"))),
     ),
+    "runs of tokens, free bits of each dimension": (
+        texts,
+        lambda: runs_vae(ELBO("symbol", free_bits=FreeBits(0.002, "dimension", "batch"))),
+    ),
+    "runs of tokens, MMD": (texts, lambda: runs_vae(ELBO("symbol"), regularizers=[MMD(50.0, "imq", "all")])),
     "texts, batch-normalised posterior": (texts, lambda: text_vae(ELBO("symbol"), posterior=BatchNormPosterior)),
     "pictures, gamma balance": (pictures, balanced(GammaBalance(100))),
     "pictures, square balance": (pictures, balanced(SquareBalance())),
@@ -138,7 +159,7 @@ CASES = LINEAR | COUPLED | SPECTRAL
 
 
 STEPS = 3
-SHARES = (slice(0, 40), slice(40, EXAMPLES))
+SHARES = (slice(0, 24), slice(24, EXAMPLES))
 
 
 def trained(name: str, batches: list[Batch], **settings) -> dict[str, torch.Tensor]:
@@ -161,14 +182,16 @@ def alone(name: str, **settings):
 
 def accumulated(name: str, **settings):
     """One process that sees every batch in two parts."""
-    batches = [CASES[name][0](step)[share] for step in range(STEPS) for share in SHARES]
+    batches = [share_of(CASES[name][0](step), share) for step in range(STEPS) for share in SHARES]
     return trained(name, batches, devices=1, accumulate_grad_batches=2, **settings)
 
 
 def shared_out(name: str):
     """Two processes that each see a part of every batch."""
     rank = int(os.environ.get("LOCAL_RANK", "0"))
-    return trained(name, [CASES[name][0](step)[SHARES[rank]] for step in range(STEPS)], devices=2, strategy="ddp")
+    return trained(
+        name, [share_of(CASES[name][0](step), SHARES[rank]) for step in range(STEPS)], devices=2, strategy="ddp"
+    )
 
 
 if __name__ == "__main__":

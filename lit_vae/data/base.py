@@ -87,7 +87,8 @@ class SymbolDataModule(LightningDataModule, ABC):
     @cached_property
     def identity(self) -> Identity:
         """Which data this is, wherever it lies: a run is continued on the data that it began with."""
-        return Identity.of(self.symbols.name, self.evaluated("train"), self.evaluated("val"))
+        val = self.evaluated("val") if "val" in self.split_names else None
+        return Identity.of(self.symbols.name, self.evaluated("train"), val)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return self._loader(self.dataset("train"), shuffle=True)

@@ -23,7 +23,7 @@ class Identity:
     Args:
         name: What the data is called.
         train: Training examples.
-        val: Validation examples.
+        val: Validation examples; 0 where there is no such split.
         digest: Of symbols of both splits.
     """
 
@@ -33,16 +33,28 @@ class Identity:
     digest: str
 
     @classmethod
-    def of(cls, name: str, train: SymbolDataset, val: SymbolDataset) -> Identity:
-        """The identity of two splits, as an evaluation sees them, from their sizes and some of their examples."""
+    def of(cls, name: str, train: SymbolDataset, val: SymbolDataset | None) -> Identity:
+        """The identity of two splits, as an evaluation sees them, from their sizes and some of their examples.
+
+        Args:
+            name: What the data is called.
+            train: The training split.
+            val: The validation split; None where there is no such split.
+
+        Raises:
+            ValueError: If a split has no examples.
+        """
         digest = blake2b(digest_size=16)
-        for dataset in (train, val):
+        splits = {"training": train} if val is None else {"training": train, "validation": val}
+        for split, dataset in splits.items():
+            if not len(dataset):
+                raise ValueError(f"the {split} split of '{name}' has no examples: change data")
             chosen = np.unique(np.linspace(0, len(dataset) - 1, LOOKED_AT, dtype=np.int64))
             batch = dataset.__getitems__(chosen.tolist())
             digest.update(str([len(dataset), *batch.x.shape]).encode())
             digest.update(batch.x.long().numpy().tobytes())
             digest.update(batch.counts.numpy().tobytes())
-        return cls(name, len(train), len(val), digest.hexdigest())
+        return cls(name, len(train), 0 if val is None else len(val), digest.hexdigest())
 
     def state(self) -> dict[str, Any]:
         """Plain values, for a checkpoint."""

@@ -14,12 +14,17 @@ from lit_vae.metrics.rows import once
 MOST_EXAMPLES = 10_000
 """The first examples of a split are enough: comparing all pairs costs the square of their number."""
 
+STATES = ("index", "loc", "log_scale", "z")
+
 ACTIVE = 0.01
 """Variance over the split from which the posterior mean of a unit counts as active."""
 
 
 class AggregatePosterior(Metric):
-    """Mutual information of example and latent vector under q, and active units, over a split's first 10,000 examples.
+    """Mutual information of example and latent vector under q, and active units, over an evaluation's first examples.
+
+    The first are the 10,000 of the lowest indices, so that neither batches nor processes matter. They need not be the
+    first of the split, of which an evaluation may take another part.
 
     The mutual information is that of z and the number of the example, each of N examples equally likely: the mean of
     log q(z | x) - log q(z) at one z drawn for each, where q(z) is the mean of all their posteriors. Both terms are at
@@ -40,7 +45,7 @@ class AggregatePosterior(Metric):
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("index", "loc", "log_scale", "z"):
+        for name in STATES:
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(self, index: Tensor, posterior: Gaussian, z: Tensor) -> None:
@@ -51,10 +56,13 @@ class AggregatePosterior(Metric):
             posterior: Of a latent layer that depends on the example alone, elements [B, *S, z].
             z: Drawn from it, same shape.
         """
-        wanted = index < MOST_EXAMPLES
-        self.index.append(index[wanted])
+        self.index.append(index)
         for name, value in (("loc", posterior.loc), ("log_scale", posterior.log_scale), ("z", z)):
-            getattr(self, name).append(value.expand_as(z)[wanted].flatten(1).detach().float())
+            getattr(self, name).append(value.expand_as(z).flatten(1).detach().float())
+        if sum(map(len, self.index)) > 2 * MOST_EXAMPLES:
+            first = torch.cat(self.index).argsort(stable=True)[:MOST_EXAMPLES]
+            for name in STATES:
+                setattr(self, name, [torch.cat(getattr(self, name))[first]])
 
     def compute(self) -> dict[str, Tensor]:
         """What the split's posteriors tell, [] each, float64.
@@ -62,7 +70,8 @@ class AggregatePosterior(Metric):
         ``mutual_information`` and ``mutual_information_std_error`` in nats, ``active_units``, ``units`` and
         ``examples`` (N).
         """
-        index, loc, log_scale, z = once(self.index, self.loc, self.log_scale, self.z)
+        rows = once(self.index, self.loc, self.log_scale, self.z)
+        index, loc, log_scale, z = (row[:MOST_EXAMPLES] for row in rows)
         loc, log_scale, z = loc.double(), log_scale.double(), z.double()
         several = len(index) > 1
         told = Gaussian(loc, log_scale).log_prob(z).sum(1) - log_aggregate(z, loc, log_scale)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_vae.latents import Latent
-from lit_vae.processes import summed
+from lit_vae.processes import summed_where_present
 
 KEY = "model.objective.init_args.free_bits.init_args"
 
@@ -91,7 +91,8 @@ class FreeBits(nn.Module):
         if self.of == "example":
             return over > 0
         over = (over * counted).sum(0)
-        return (summed(over) if self.training else over) > 0
+        # the longest texts of two processes may differ, and with them the dimensions that there are
+        return (summed_where_present(over) if self.training else over) > 0
 
 
 def present(latent: Latent) -> Tensor | float:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lit_vae.latents import Latent
-from lit_vae.processes import gathered
+from lit_vae.processes import extended, gathered, largest
 from lit_vae.regularizers.base import Pass, Regularizer
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class MMD(Regularizer):
         # Products of differences would lose too much in what autocast makes of them.
         with torch.autocast(total.device.type, enabled=False):
             for latent in latents:
-                drawn, given = (seen.noise.normal(latent.z.shape).to(latent.z) for _ in range(2))
+                shape = (len(latent.z), *largest(latent.z.shape[1:], latent.z.device))
+                drawn, given = (seen.noise.normal(shape).to(latent.z) for _ in range(2))
                 z, drawn = gathered(relative(latent, given)), gathered(drawn.flatten(1))
                 total = total + discrepancy(z, drawn, KERNELS[self.kernel])
         return {"mmd": self.weight * total}
@@ -80,12 +81,15 @@ def relative(latent: Latent, instead: Tensor) -> Tensor:
 
     Args:
         latent: The layer.
-        instead: Taken at the positions that an example does not have, [B, *S, z].
+        instead: Taken at the positions that an example does not have, [B, *S, z]; of more positions than the layer
+            has where other processes have longer examples.
     """
     standard = (latent.z - latent.prior.mean) / latent.prior.scale
     if latent.mask is not None:
-        standard = torch.where(latent.mask.unsqueeze(-1), standard, instead)
-    return standard.flatten(1)
+        exists = latent.mask.unsqueeze(-1).expand_as(standard)
+    else:
+        exists = torch.ones_like(standard, dtype=torch.bool)
+    return torch.where(extended(exists, instead.shape), extended(standard, instead.shape), instead).flatten(1)
 
 
 def discrepancy(x: Tensor, y: Tensor, kernel: Callable[[Tensor, int], Tensor]) -> Tensor:

@@ -38,3 +38,17 @@ def test_other_examples_are_other_data(other):
 @pytest.mark.parametrize("checkpoint", [{}, {"data": None}])
 def test_a_run_that_does_not_say_what_it_was_trained_on_goes_on(checkpoint):
     identity().refuse_other(checkpoint, "runs/mine")
+
+
+def test_data_without_a_validation_split_is_other_data_than_the_same_with_one():
+    alone = Identity.of("pictures", ImageDataset(pictures()), None)
+
+    alone.refuse_other({"data": alone.state()}, "runs/mine")
+
+    assert (alone.train, alone.val) == (100, 0)
+    assert alone.digest != identity().digest
+
+
+def test_a_split_without_examples_is_refused():
+    with pytest.raises(ValueError, match="the validation split of 'pictures' has no examples"):
+        identity(val=pictures(0))

@@ -146,3 +146,18 @@ def test_examples_beyond_the_limit_are_left_out(monkeypatch):
     first = found(index[:50], Gaussian(posterior.loc[:50], posterior.log_scale[:50]), z[:50])
     assert limited["examples"] == 50
     assert limited == pytest.approx(first)
+
+
+def test_an_evaluation_of_late_examples_alone_takes_the_first_of_them(monkeypatch):
+    monkeypatch.setattr("lit_vae.metrics.aggregate_posterior.MOST_EXAMPLES", 50)
+    index, posterior, z = split(0.5, -1.0)
+    late = index.flip(0)[:120]  # 199 down to 80: the first fifty are 80 to 129
+
+    metric = AggregatePosterior()
+    for some in late.chunk(7):
+        metric.update(some, Gaussian(posterior.loc[some], posterior.log_scale[some]), z[some])
+    few = AggregatePosterior()
+    few.update(index[80:130], Gaussian(posterior.loc[80:130], posterior.log_scale[80:130]), z[80:130])
+
+    assert metric.compute() == few.compute()
+    assert metric.compute()["examples"] == 50
