@@ -1,5 +1,6 @@
 """Samples and reconstructions, to the logger and to files, while the model learns."""
 
+import math
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -23,8 +24,11 @@ class Examples(Callback):
     """
 
     def __init__(self, every_n_epochs: int = 1, num: int = 16, temperature: float = 1.0) -> None:
-        if every_n_epochs < 0 or num < 1:
-            raise ValueError(f"examples.every_n_epochs counts up from 0 and num from 1, got {every_n_epochs} and {num}")
+        if every_n_epochs < 0 or num < 1 or not 0 <= temperature < math.inf:
+            raise ValueError(
+                "of examples, every_n_epochs must be >= 0, num >= 1 and temperature >= 0 and finite, "
+                f"got {every_n_epochs}, {num} and {temperature}"
+            )
         self.every_n_epochs = every_n_epochs
         self.num = num
         self.temperature = temperature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
@@ -20,6 +21,7 @@ GIVEN = re.compile(
 )
 RESTRICTED = re.compile(r"Not of type (\w+): (?:invalid literal .*: '(.*)'|(\S*) ?does not conform)")
 COUNTS = {"PositiveInt": "int from 1", "NonNegativeInt": "int from 0"}
+NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)e[-+]?\d+", re.IGNORECASE)
 NOISE = re.compile(r"Given value|Subtypes:|Errors:|Does not validate|Expected an? |Type typing")
 
 
@@ -35,9 +37,20 @@ def parse(parser: ArgumentParser, words: list[str], keys_of: ArgumentParser | No
         ValueError: If it does not parse.
     """
     try:
-        return parser.parse_args(words)
+        return parser.parse_args(joined(words))
     except ArgumentError as error:
         raise ValueError(explain(str(error), keys_of or parser)) from error
+
+
+def joined(words: list[str]) -> list[str]:
+    """A command line whose negative numbers with an exponent are joined to their flags, for argparse."""
+    whole: list[str] = []
+    for word in words:
+        if NEGATIVE.fullmatch(word) and whole and whole[-1].startswith("--") and "=" not in whole[-1]:
+            whole[-1] += f"={word}"
+        else:
+            whole.append(word)
+    return whole
 
 
 def explain(text: str, parser: ArgumentParser) -> str:
@@ -60,7 +73,8 @@ def explain(text: str, parser: ArgumentParser) -> str:
         inner = f"{key}.init_args." if key else ""
         names = [re.sub(r"^(fit|validate|test)\.", "", name) for name in missing[1].split(", ")]
         return f"missing: {', '.join(f'--{inner}{name}' for name in names)}"
-    given = [f", got {value}" for value in GIVEN.findall(text)[-1:]]
+    given = [f", got {value}" for value in (GIVEN.findall(innermost(text)) or GIVEN.findall(text))[-1:]]
+    text = innermost(text)
     if misfit := MISFIT.search(text):
         return "".join([f"{key}: expected a {misfit[1]}", *given])
     kinds = list(map(plain, EXPECTED.findall(text)))
@@ -70,6 +84,20 @@ def explain(text: str, parser: ArgumentParser) -> str:
     expected = sorted(dict.fromkeys(kinds), key="null".__eq__)
     if key and expected:
         return "".join([f"{key}: expected {' or '.join(expected)}", *given])
+    return objections(text)
+
+
+def innermost(text: str) -> str:
+    """What a message says of the type of the key that it names last, without those around it; else all of it."""
+    lines = text.splitlines()
+    at = max((number for number, line in enumerate(lines) if KEY.search(line)), default=0)
+    margin = re.sub(r"\S.*", " ", lines[at]) if lines else ""
+    block = "\n".join(itertools.takewhile(lambda line: line.startswith(margin), lines[at + 1 :]))
+    return block if EXPECTED.search(block) else text
+
+
+def objections(text: str) -> str:
+    """The lines of a message that are not about types, as one."""
     kept = [line.strip().removeprefix("- ") for line in text.splitlines() if not NOISE.search(line)]
     return " ".join(filter(None, kept))
 
@@ -77,6 +105,8 @@ def explain(text: str, parser: ArgumentParser) -> str:
 def own_words(error: BaseException) -> str:
     """What a class's constructor objected, however deep it is nested: jsonargparse says only that no type fits."""
     while "Union subtypes" in str(error) and isinstance(error.__cause__, ValueError):
+        if EXPECTED.match(str(error.__cause__)):  # of a number, where a class may stand in its place
+            return objections(str(error))
         error = error.__cause__
     return str(error)
 

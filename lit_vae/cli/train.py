@@ -379,7 +379,11 @@ class TrainCLI(LightningCLI):
         """Say where everything is."""
         if not self.trainer.is_global_zero:
             return
-        print(f"run: {self._run_dir}; evaluate it with: {command('test', '--ckpt_path', self._run_dir)}")
+        assert self._run_dir is not None
+        if any(checkpoints.of_run(self._run_dir)):
+            print(f"run: {self._run_dir}; evaluate it with: {command('test', '--ckpt_path', self._run_dir)}")
+        else:
+            print(f"run: {self._run_dir}; it holds no checkpoint: none was written")
 
 
 def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:

@@ -47,6 +47,10 @@ class DecoderHead(nn.Module, ABC):
 
     def __init__(self, width: int, num_values: int, shape: Sequence[int | None]) -> None:
         super().__init__()
+        if width < 1:
+            raise ValueError(
+                f"the width of the features must be >= 1, got {width}: change model.backbone.init_args.width"
+            )
         self.width = width
         self.num_values = num_values
         self.shape = tuple(shape)

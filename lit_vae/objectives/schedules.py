@@ -37,7 +37,7 @@ class Constant(KLSchedule):
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         if not weight >= 0:
-            raise ValueError(f"{KEY} counts up from 0, got {weight}")
+            raise ValueError(f"{KEY} must be >= 0, got {weight}")
         self.weight = weight
 
     def forward(self, step: int, rate: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Linear(KLSchedule):
         super().__init__()
         if steps < 1 or not min(start, end, delay, floor) >= 0:
             raise ValueError(
-                f"of {KEY}.init_args, steps counts up from 1, and start, end, delay and floor from 0, "
+                f"of {KEY}.init_args, steps must be >= 1, and start, end, delay and floor >= 0, "
                 f"got {steps}, {start}, {end}, {delay} and {floor}"
             )
         self.steps = steps
@@ -101,7 +101,7 @@ class Logistic(KLSchedule):
     def __init__(self, midpoint: int = 2500, slope: float = 0.0025, end: float = 1.0) -> None:
         super().__init__()
         if not (slope > 0 and end >= 0):
-            raise ValueError(f"of {KEY}.init_args, slope is above 0 and end counts up from 0, got {slope} and {end}")
+            raise ValueError(f"of {KEY}.init_args, slope must be > 0 and end >= 0, got {slope} and {end}")
         self.midpoint = midpoint
         self.slope = slope
         self.end = end
@@ -136,7 +136,7 @@ class Cyclical(KLSchedule):
         super().__init__()
         if min(steps, cycles) < 1 or not (zero >= 0 and rise >= 0 and zero + rise <= 1 and end >= 0):
             raise ValueError(
-                f"of {KEY}.init_args, steps and cycles count up from 1, zero, rise and end from 0, and zero + rise is "
+                f"of {KEY}.init_args, steps and cycles must be >= 1, zero, rise and end >= 0, and zero + rise "
                 f"at most 1, got {steps}, {cycles}, {zero}, {rise} and {end}"
             )
         self.steps = steps

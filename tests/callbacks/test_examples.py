@@ -80,7 +80,9 @@ def test_loggers_get_what_they_can_show(vae, data, make_short_trainer, tmp_path)
     assert set(EventAccumulator(str(events)).Reload().Tags()["images"]) == {"samples", "reconstructions"}
 
 
-@pytest.mark.parametrize("wrong", [{"every_n_epochs": -1}, {"num": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"every_n_epochs": -1}, {"num": 0}, {"temperature": -1.0}, {"temperature": float("nan")}]
+)
 def test_numbers_out_of_range_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"examples\.every_n_epochs counts up from 0 and num from 1"):
+    with pytest.raises(ValueError, match="every_n_epochs must be >= 0, num >= 1 and temperature >= 0"):
         Examples(**wrong)

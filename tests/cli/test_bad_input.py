@@ -54,11 +54,14 @@ def refuses(cli):
         ([*PICTURES, "--trainer.accelerator", "gpus"], ["accelerator='gpus'"]),
         ([*PICTURES, "--model.hed", "x"], ["model.hed is no key here; near misses: model.head"]),
         ([*PICTURES, "--examples.nun", "3"], ["examples.nun is no key here; near misses: examples.num"]),
-        ([*PICTURES, "--examples.num", "0"], ["examples.every_n_epochs counts up from 0 and num from 1"]),
+        ([*PICTURES, "--examples.num", "0"], ["of examples, every_n_epochs must be >= 0, num >= 1"]),
+        ([*PICTURES, "--examples.temperature", "-1"], ["and temperature >= 0 and finite, got 1, 16 and -1.0"]),
         ([*PICTURES, "stray"], ["'stray' belongs to no flag"]),
         ([*PICTURES, "--model.objective.per", "pixel"], ["per: expected one of 'symbol', 'example', got pixel"]),
         ([*PICTURES, "--model.optimizer.lr", "fast"], ["model.optimizer.init_args.lr: expected float", "got fast"]),
+        ([*PICTURES, "--model.optimizer.lr", "-1e-3"], ["nvalid learning rate: -0.001"]),
         ([*PICTURES, "--model.head.components", "two"], ["model.head.init_args.components: expected int, got two"]),
+        ([*PICTURES, "--model.backbone.width", "-4"], ["must be >= 1, got -4: change model.backbone.init_args.width"]),
         ([*PICTURES, "--data.batch_size", "0"], ["data.init_args.batch_size must be >= 1, got 0"]),
         ([*TEXTS, "--data.tokenizer.unknown", "x"], ["data.init_args.tokenizer.init_args.unknown: expected one of"]),
     ],
@@ -66,6 +69,36 @@ def refuses(cli):
 )
 def test_a_word_of_the_command_line(refuses, words, says):
     refuses(words, *says)
+
+
+STAGES = "lit_vae.callbacks.Stages"
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "says"),
+    [
+        (
+            "trainer__callbacks",
+            [{"class_path": STAGES, "init_args": {"stages": [{"share": 0.2}, {"reset": "decodr"}]}}],
+            "stages.init_args.reset: expected one of 'encoder', 'decoder' or null, got decodr",
+        ),
+        (
+            "model__objective__init_args__free_bits",
+            {"class_path": "lit_vae.objectives.FreeBits", "init_args": {"nats": 0.5, "group": "chanel"}},
+            "group: expected one of 'total', 'layer', 'channel', 'dimension', got chanel",
+        ),
+        (
+            "model__objective__init_args__kl_weight",
+            {"class_path": "lit_vae.objectives.Linear", "init_args": {"steps": -5}},
+            "of model.objective.init_args.kl_weight.init_args, steps must be >= 1",
+        ),
+    ],
+    ids=["literal of a nested class", "literal in the place of null", "class in the place of a number"],
+)
+def test_an_argument_of_a_nested_class(cli, refuses, key, given, says):
+    file = cli.config("pictures", **{key: given})
+
+    refuses(["fit", "--config", file], says)
 
 
 @pytest.mark.parametrize(

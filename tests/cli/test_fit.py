@@ -213,6 +213,13 @@ def test_a_run_logs_its_learning_rate_its_gradient_and_its_speed(runs, name, sym
     assert all(ratio == pytest.approx(per_example) if per_example else 10 < ratio < 40 for ratio in ratios)
 
 
+def test_a_run_without_a_checkpoint_is_told_so_and_not_how_to_evaluate_it(cli):
+    answer = cli("fit", "--config", "pictures.yaml", "--run_dir", "none", "--trainer.max_epochs", "0")
+
+    assert answer.status == 0
+    assert answer.out.rstrip().endswith("run: none; it holds no checkpoint: none was written")
+
+
 def test_resuming_what_is_finished_says_what_to_raise(cli, finished):
     answer = cli("fit", "--ckpt_path", "pictures")
 

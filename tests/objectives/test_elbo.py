@@ -54,7 +54,7 @@ def test_an_example_counts_by_its_symbols_alone():
 
 
 def test_a_negative_weight_is_refused():
-    with pytest.raises(ValueError, match=r"model\.objective\.init_args\.kl_weight counts up from 0, got -1\.0"):
+    with pytest.raises(ValueError, match=r"model\.objective\.init_args\.kl_weight must be >= 0, got -1\.0"):
         ELBO("symbol", -1.0)
 
 

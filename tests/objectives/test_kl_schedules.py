@@ -98,11 +98,11 @@ def test_a_cycle_without_a_rise_jumps():
 @pytest.mark.parametrize(
     ("schedule", "wrong", "words"),
     [
-        (Linear, {"steps": 0}, "steps counts up from 1"),
-        (Linear, {"steps": 5, "floor": -0.1}, "floor from 0"),
-        (Logistic, {"slope": 0.0}, "slope is above 0"),
-        (Cyclical, {"steps": 10, "cycles": 0}, "cycles count up from 1"),
-        (Cyclical, {"steps": 10, "zero": 0.6}, r"zero \+ rise is at most 1"),
+        (Linear, {"steps": 0}, "steps must be >= 1"),
+        (Linear, {"steps": 5, "floor": -0.1}, "floor >= 0"),
+        (Logistic, {"slope": 0.0}, "slope must be > 0"),
+        (Cyclical, {"steps": 10, "cycles": 0}, "steps and cycles must be >= 1"),
+        (Cyclical, {"steps": 10, "zero": 0.6}, r"zero \+ rise at most 1"),
     ],
 )
 def test_numbers_out_of_range_are_refused_by_their_key(schedule, wrong, words):
