@@ -12,6 +12,8 @@ FORMAT = 1
 """Raised when an older checkpoint can no longer be read."""
 DATA_KEY = "data"
 """Which data the model was trained on; None where no data module said so."""
+BATCHES_KEY = "batches_per_epoch"
+"""Batches of an epoch of the training that wrote it; None where it did not train."""
 TRAINED_KEY = "trained_weights"
 """Beside averaged weights, which an evaluation reads as the model's: the weights that they are averages of."""
 AVERAGES_KEY = "averages"

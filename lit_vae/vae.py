@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -77,6 +78,7 @@ class LitVAE(LatentVariableModel):
         self._seed = 0
         self._whole_step = WholeStep()
         self._trained_on: Identity | None = None
+        self._resumed_batches: int | None = None
         self._finite = FiniteCheck()
         self.loss_terms: dict[str, Any] = {}
         """What the latest training loss is made of, [] each, by the names under which it is logged."""
@@ -128,8 +130,19 @@ class LitVAE(LatentVariableModel):
         self._seed = torch.initial_seed()
 
     def on_train_start(self) -> None:
-        """Say what of the model sees each accumulated batch by itself."""
+        """Say what of the model sees each accumulated batch by itself.
+
+        Raises:
+            ValueError: If a run is resumed whose epochs had another number of batches.
+        """
         self._whole_step.begin()
+        before, now = self._resumed_batches, self.trainer.num_training_batches
+        if before not in (None, now):
+            raise ValueError(
+                f"the checkpoint's epochs have {before} batches, those of this training {now}: the place in the epoch "
+                f"would be lost. Keep data.init_args.batch_size, the number of processes and "
+                f"trainer.limit_train_batches as they were, or start a new run from the weights with --init_from"
+            )
         accumulated = self.trainer.accumulate_grad_batches
         alone = {type(part).__name__ for part in self.modules() if getattr(part, "couples_examples", False)}
         if accumulated > 1 and alone:
@@ -295,6 +308,8 @@ class LitVAE(LatentVariableModel):
         checkpoint[checkpoints.FORMAT_KEY] = checkpoints.FORMAT
         checkpoint[checkpoints.DATA_KEY] = None if self._trained_on is None else self._trained_on.state()
         checkpoint["symbols"] = None if self._symbols is None else self._symbols.state()
+        batches = self.trainer.num_training_batches if self._trainer is not None else math.inf
+        checkpoint[checkpoints.BATCHES_KEY] = None if batches == math.inf else batches
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Learn what the symbols stand for; a trainer has shown its data before.
@@ -307,7 +322,8 @@ class LitVAE(LatentVariableModel):
             self._refuse_not_finite(checkpoint, self._trainer.ckpt_path)
         if self._trainer is not None and self._trainer.state.fn == "fit":
             if self._trained_on is not None:
-                self._trained_on.refuse_other(checkpoint, "the checkpoint")
+                self._trained_on.refuse_other(checkpoint, str(self._trainer.ckpt_path))
+            self._resumed_batches = checkpoint.get(checkpoints.BATCHES_KEY)
             checkpoints.go_on_training(checkpoint)
         if checkpoint["symbols"] is None:
             return

@@ -364,6 +364,17 @@ def test_a_run_goes_on_with_its_own_data_alone(make_trainer, tmp_path):
         resume(OtherSquares())
 
 
+def test_a_run_does_not_go_on_with_epochs_of_another_length(make_trainer, tmp_path):
+    trainer = make_trainer(max_epochs=1)
+    trainer.fit(squares_vae(), datamodule=Squares())
+    trainer.save_checkpoint(tmp_path / "squares.ckpt")
+
+    with pytest.raises(ValueError, match=r"epochs have 5 batches, those of this training 11.*batch_size.*init_from"):
+        make_trainer(max_epochs=2).fit(
+            squares_vae(), datamodule=Squares(batch_size=2), ckpt_path=tmp_path / "squares.ckpt", weights_only=True
+        )
+
+
 @pytest.fixture
 def others(tmp_path):
     """Lines over as many characters, but others."""

@@ -81,6 +81,9 @@ class BatchNormPosterior(PosteriorLayer):
         Zhu et al., 2020, https://arxiv.org/abs/2004.12585.
     """
 
+    couples_examples = True
+    """What one example gives depends on the others of its batch."""
+
     def __init__(self, width: int, latent: int, gamma: float = 0.6, momentum: float = 0.1) -> None:
         super().__init__(width, latent)
         if not gamma > 0 or not 0 < momentum <= 1:

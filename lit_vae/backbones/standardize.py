@@ -23,9 +23,6 @@ class Standardize(nn.Module):
         eps: Added to the variance.
     """
 
-    couples_examples = True
-    """What one row gives depends on the others of its batch."""
-
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
