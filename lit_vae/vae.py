@@ -124,6 +124,7 @@ class LitVAE(LatentVariableModel):
             self.learn(symbols)
         if stage == "fit":
             self._trained_on = getattr(datamodule, "identity", None)
+            self._resumed_batches = None  # a checkpoint, which is loaded next, says
 
     def on_fit_start(self) -> None:
         """Key the noise of training by the seed of the run."""

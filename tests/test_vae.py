@@ -365,14 +365,15 @@ def test_a_run_goes_on_with_its_own_data_alone(make_trainer, tmp_path):
 
 
 def test_a_run_does_not_go_on_with_epochs_of_another_length(make_trainer, tmp_path):
-    trainer = make_trainer(max_epochs=1)
-    trainer.fit(squares_vae(), datamodule=Squares())
+    vae, trainer = squares_vae(), make_trainer(max_epochs=1)
+    trainer.fit(vae, datamodule=Squares())
     trainer.save_checkpoint(tmp_path / "squares.ckpt")
+    resume = {"ckpt_path": tmp_path / "squares.ckpt", "weights_only": True}
 
+    make_trainer(max_epochs=2).fit(vae, datamodule=Squares(), **resume)
     with pytest.raises(ValueError, match=r"epochs have 5 batches, those of this training 11.*batch_size.*init_from"):
-        make_trainer(max_epochs=2).fit(
-            squares_vae(), datamodule=Squares(batch_size=2), ckpt_path=tmp_path / "squares.ckpt", weights_only=True
-        )
+        make_trainer(max_epochs=2).fit(vae, datamodule=Squares(batch_size=2), **resume)
+    make_trainer(max_epochs=1).fit(vae, datamodule=Squares(batch_size=2))  # anew
 
 
 @pytest.fixture
