@@ -31,8 +31,9 @@ def last(cli):
 
 
 def files(folder) -> dict:
-    """Every file below a folder, with what is in it; W&B's service may still be writing its own logs."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"}
+    """Every file below a folder, with what is in it; W&B's service may still be writing its own."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: None if "wandb" in path.relative_to(folder).parts else path.read_bytes() for path in found}
 
 
 # ---- numbers that are not finite ----
