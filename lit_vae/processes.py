@@ -97,8 +97,11 @@ def statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x: Of this process, [B, C, *], float.
     """
     rest = [0, *range(2, x.dim())]
-    count = x.new_tensor([x.numel() / x.shape[1]])
-    counts, means, variances = (gathered(own.unsqueeze(0)) for own in (count, x.mean(rest), x.var(rest, correction=0)))
+    own = torch.cat([x.new_tensor([x.numel() / x.shape[1]]), x.mean(rest), x.var(rest, correction=0)]).unsqueeze(0)
+    if together():  # a row for each process, in one exchange
+        before = distributed.get_rank()
+        own = summed(pad(own, (0, 0, before, distributed.get_world_size() - 1 - before)))
+    counts, means, variances = own[:, :1], *own[:, 1:].chunk(2, 1)
     total = counts.sum()
     mean = (counts * means).sum(0) / total
     return total, mean, (counts * (variances + (means - mean).square())).sum(0) / total

@@ -104,7 +104,7 @@ def probe(model: Any, tokens: int) -> Probe:
 
     Args:
         model: As it was read, in evaluation.
-        tokens: The first so many ids are used.
+        tokens: Only the first this many ids are used.
     """
     text = torch.tensor(plain_tokens(model, tokens, PROBED))
     ids = torch.stack([text, text.flip(0)])

@@ -28,7 +28,7 @@ class Decoder(NamedTuple):
 
 
 def decoder_of(model: Any, tokens: int, num_values: int, key: str, folder: str) -> Decoder:
-    """A model that starts as the one it was, for its first so many tokens and perhaps an end symbol beside them.
+    """A model that starts as the one it was, for its first tokens and perhaps an end symbol beside them.
 
     Where the model's logits are a linear map of its hidden states, they are computed in parts that fit into little
     memory; elsewhere, as for those that cap their logits, by the model itself.

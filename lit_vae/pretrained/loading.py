@@ -104,7 +104,7 @@ def plain_tokens(model: Any, tokens: int, count: int) -> list[int]:
 
     Args:
         model: Whose vocabulary it is.
-        tokens: Only the first so many ids are used.
+        tokens: Only the first this many ids are used.
         count: How many.
     """
     config = model.config.get_text_config()
