@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,9 @@ TRAINED_KEY = "trained_weights"
 """Beside averaged weights, which an evaluation reads as the model's: the weights that they are averages of."""
 AVERAGES_KEY = "averages"
 """The averages, where training goes on from the weights that they are averages of."""
+
+RECIPE = ("objective.", "regularizers.")
+"""What a model is trained by: of its state, what may be another's when training goes on."""
 
 REQUEUED = "hpc_ckpt_*.ckpt"
 """What Lightning calls those that it writes into a run directory when SLURM is about to requeue the job."""
@@ -91,6 +95,52 @@ def step(path: Path) -> int:
     """Optimizer steps that a checkpoint has behind it."""
     taken: int = read(path)["global_step"]
     return taken
+
+
+def fit_recipe(checkpoint: dict[str, Any], own: Mapping[str, Any]) -> list[str]:
+    """Make what a checkpoint holds of the recipe, which may change when training goes on, fit a model's recipe.
+
+    Args:
+        checkpoint: Its contents, to be changed: what the model's objective and regularizers lack goes, and what they
+            have beyond it is added as it is in the model.
+        own: The model's state.
+
+    Returns:
+        Names of what was added.
+    """
+    added: list[str] = []
+    for weights in (checkpoint["state_dict"], checkpoint.get(TRAINED_KEY)):
+        if weights is None:
+            continue
+        for name in [name for name in weights if name.startswith(RECIPE) and name not in own]:
+            del weights[name]
+    for name in own:
+        if name.startswith(RECIPE) and name not in checkpoint["state_dict"]:
+            checkpoint["state_dict"][name] = own[name]
+            added.append(name)
+    return added
+
+
+def recount(loops: dict[str, Any], before: int, now: int) -> bool:
+    """Count the epochs that a checkpoint has behind it as epochs of another number of batches.
+
+    Args:
+        loops: The trainer's progress in a checkpoint, to be changed.
+        before: Batches of an epoch of the training that wrote it.
+        now: Of the training that goes on.
+
+    Returns:
+        Whether that could be done: at the end of an epoch. Within one its place would be lost.
+    """
+    progress = loops["fit_loop"]["epoch_loop.batch_progress"]
+    total, current = progress["total"], progress["current"]
+    epochs, within = divmod(total["processed"], before)
+    if within:
+        return False
+    progress["total"] = {name: count + epochs * (now - before) for name, count in total.items()}
+    if current["processed"] == before:
+        progress["current"] = {name: count + now - before for name, count in current.items()}
+    return True
 
 
 def go_on_training(checkpoint: dict[str, Any]) -> None:

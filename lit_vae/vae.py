@@ -22,7 +22,7 @@ from lit_vae import checkpoints
 from lit_vae.backbones import Backbone
 from lit_vae.batch import Batch
 from lit_vae.draws import from_posterior
-from lit_vae.finite import FiniteCheck, learned, refuse_not_finite
+from lit_vae.finite import FiniteCheck, learned, listed, refuse_not_finite
 from lit_vae.heads import DecoderHead
 from lit_vae.importance import importance_weighted_nll
 from lit_vae.latents import Latent
@@ -140,9 +140,10 @@ class LitVAE(LatentVariableModel):
         before, now = self._resumed_batches, self.trainer.num_training_batches
         if before not in (None, now):
             raise ValueError(
-                f"the checkpoint's epochs have {before} batches, those of this training {now}: the place in the epoch "
-                f"would be lost. Keep data.init_args.batch_size, the number of processes and "
-                f"trainer.limit_train_batches as they were, or start a new run from the weights with --init_from"
+                f"the checkpoint was written within an epoch of {before} batches, those of this training have {now}: "
+                f"the place in the epoch would be lost. Keep data.init_args.batch_size, the number of processes and "
+                f"trainer.limit_train_batches until the epoch's end, resume from a checkpoint that was written at one, "
+                f"or start a new run from the weights with --init_from"
             )
         accumulated = self.trainer.accumulate_grad_batches
         alone = {type(part).__name__ for part in self.modules() if getattr(part, "couples_examples", False)}
@@ -324,7 +325,10 @@ class LitVAE(LatentVariableModel):
         if self._trainer is not None and self._trainer.state.fn == "fit":
             if self._trained_on is not None:
                 self._trained_on.refuse_other(checkpoint, str(self._trainer.ckpt_path))
-            self._resumed_batches = checkpoint.get(checkpoints.BATCHES_KEY)
+            self._resumed_batches = self._recounted(checkpoint)
+            began = checkpoints.fit_recipe(checkpoint, self.state_dict())
+            if began:
+                notice(f"not in the checkpoint, so it begins anew: {listed(began)}")
             checkpoints.go_on_training(checkpoint)
         if checkpoint["symbols"] is None:
             return
@@ -332,6 +336,14 @@ class LitVAE(LatentVariableModel):
         if self._symbols is None:
             self._symbols = trained_on
         refuse_other(trained_on, self._symbols)
+
+    def _recounted(self, checkpoint: dict[str, Any]) -> int | None:
+        """Batches of an epoch as a checkpoint counts them: at an epoch's end, they may be others from there on."""
+        before: int | None = checkpoint.get(checkpoints.BATCHES_KEY)
+        now: int | None = getattr(getattr(self.trainer, "datamodule", None), "batches_per_epoch", None)
+        if before is None or now is None or before == now:
+            return before
+        return now if checkpoints.recount(checkpoint["loops"], before, now) else before
 
     def _refuse_not_finite(self, checkpoint: dict[str, Any], path: Any) -> None:
         for weights in (checkpoint["state_dict"], checkpoint.get(checkpoints.TRAINED_KEY, {})):

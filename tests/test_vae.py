@@ -364,15 +364,23 @@ def test_a_run_goes_on_with_its_own_data_alone(make_trainer, tmp_path):
         resume(OtherSquares())
 
 
-def test_a_run_does_not_go_on_with_epochs_of_another_length(make_trainer, tmp_path):
+def test_epochs_may_have_another_length_from_the_end_of_one_on(make_trainer, tmp_path):
     vae, trainer = squares_vae(), make_trainer(max_epochs=1)
     trainer.fit(vae, datamodule=Squares())
-    trainer.save_checkpoint(tmp_path / "squares.ckpt")
-    resume = {"ckpt_path": tmp_path / "squares.ckpt", "weights_only": True}
+    trainer.save_checkpoint(tmp_path / "end.ckpt")
+    trainer = make_trainer(max_steps=7)
+    trainer.fit(vae, datamodule=Squares())
+    trainer.save_checkpoint(tmp_path / "within.ckpt")
 
-    make_trainer(max_epochs=2).fit(vae, datamodule=Squares(), **resume)
-    with pytest.raises(ValueError, match=r"epochs have 5 batches, those of this training 11.*batch_size.*init_from"):
-        make_trainer(max_epochs=2).fit(vae, datamodule=Squares(batch_size=2), **resume)
+    def resume(name, **settings):
+        trainer = make_trainer(max_epochs=2)
+        trainer.fit(vae, datamodule=Squares(**settings), ckpt_path=tmp_path / name, weights_only=True)
+        return trainer.global_step
+
+    assert resume("end.ckpt") == 10
+    assert resume("end.ckpt", batch_size=2) == 5 + 11
+    with pytest.raises(ValueError, match=r"within an epoch of 5 batches, those of this training have 11.*init_from"):
+        resume("within.ckpt", batch_size=2)
     make_trainer(max_epochs=1).fit(vae, datamodule=Squares(batch_size=2))  # anew
 
 

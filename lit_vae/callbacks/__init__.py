@@ -1,6 +1,7 @@
 """Callbacks: recipes of training; progress, examples to the logger, the config and a checkpoint at every end."""
 
 from lit_vae.callbacks.aggressive import AggressiveEncoder
+from lit_vae.callbacks.changed_settings import ChangedSettings
 from lit_vae.callbacks.collapse import CollapseWatch
 from lit_vae.callbacks.compile import Compile
 from lit_vae.callbacks.ema import EMA
@@ -20,6 +21,7 @@ from lit_vae.callbacks.validation_lines import ValidationLines
 __all__ = [
     "EMA",
     "AggressiveEncoder",
+    "ChangedSettings",
     "CheckMonitors",
     "CollapseWatch",
     "Compile",

@@ -87,6 +87,8 @@ class EMA(Callback):
         weights = averaged(pl_module)
         if not self._averages and trainer.global_step >= self.start:
             self._begin(weights)
+        elif self._averages:  # resumed, perhaps with regularizers that have weights of their own and were not there
+            self._averages = copies({name: self._averages.get(name, weight) for name, weight in weights.items()})
         self._follow(pl_module)
 
         def update(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -111,10 +113,7 @@ class EMA(Callback):
         self._updates += 1
 
     def _begin(self, weights: dict[str, Tensor]) -> None:
-        self._averages = {
-            name: weight.detach().to(torch.promote_types(weight.dtype, torch.float32), copy=True)
-            for name, weight in weights.items()
-        }
+        self._averages = copies(weights)
 
     def _follow(self, pl_module: LightningModule) -> None:
         weights = averaged(pl_module)
@@ -232,6 +231,14 @@ def averaged(module: torch.nn.Module) -> dict[str, Tensor]:
         for name, value in module.state_dict(keep_vars=True).items()
         if isinstance(value, torch.nn.Parameter)
         or (name.rpartition(".")[2].startswith("running_") and value.is_floating_point())
+    }
+
+
+def copies(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of tensors, in single precision or better."""
+    return {
+        name: weight.detach().to(torch.promote_types(weight.dtype, torch.float32), copy=True)
+        for name, weight in weights.items()
     }
 
 

@@ -1,5 +1,7 @@
 """The resolved config and the code's version, wherever a run leaves a trace."""
 
+import datetime
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,20 +9,30 @@ from typing import Any
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_vae.changes import Changes
+from lit_vae.csv_table import CSVTable
 from lit_vae.files import replacing
 from lit_vae.version import __version__
 
 CHECKOUT = Path(__file__).parents[2]
 
 
+HISTORY = "changes.csv"
+
+
 class SaveConfig(Callback):
     """Writes the config and the code's version into the run directory, every logger and every checkpoint.
 
+    Where a resumed run goes on with other settings, ``config.yaml`` becomes the new config once training begins, and
+    ``changes.csv`` says what changed, when and at which step.
+
     Args:
         config: The resolved config, YAML.
+        changed: Settings that are others than those that the run has had.
     """
 
-    def __init__(self, config: str) -> None:
+    def __init__(self, config: str, changed: Changes | None = None) -> None:
+        self._changed = changed or {}
         self.version = {"lit_vae": __version__} | commit()
         self.config = f"# {', '.join(f'{name} {value}' for name, value in self.version.items())}\n{config}"
 
@@ -37,6 +49,21 @@ class SaveConfig(Callback):
         if not file.exists():
             with replacing(file) as unfinished:
                 unfinished.write_text(self.config, encoding="utf-8")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not (trainer.is_global_zero and self._changed):
+            return
+        run_dir = Path(trainer.default_root_dir)
+        place = {
+            "time": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "step": trainer.global_step,
+        }
+        history = CSVTable(run_dir / HISTORY)
+        for key, (before, after) in self._changed.items():
+            history.add(place | {"setting": key, "before": json.dumps(before), "after": json.dumps(after)})
+        with replacing(run_dir / "config.yaml") as unfinished:
+            unfinished.write_text(self.config, encoding="utf-8")
+        self._changed = {}
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config

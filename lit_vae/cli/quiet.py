@@ -33,6 +33,7 @@ def quieten() -> None:
         ".*is already saved during checkpointing.*",
         ".*could not find the monitored key.*",  # a run that ends before its first validation
         "The dirpath has changed.*",  # of a run that was moved: its best checkpoint is found by score
+        "Be aware that when using .ckpt_path., callbacks.*",  # what changed is said in our own words
         "Checkpoint directory .* exists and is not empty",  # it is when a run is resumed
     ):
         warnings.filterwarnings("ignore", message=harmless)

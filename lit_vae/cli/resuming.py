@@ -1,4 +1,4 @@
-"""What it takes to go on with a run: which command, whether something is left, and that the model is the same."""
+"""What it takes to go on with a run: which command, whether something is left, and which settings have changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Timer
 
 from lit_vae import checkpoints
+from lit_vae.changes import Changes, changes, shown
 from lit_vae.cli.words import take
+from lit_vae.commands import command
+
+WEIGHTS = ("model.backbone.", "model.head.")
+"""Settings that weights belong to."""
 
 
 def resumed(verb: str, words: list[str], how: str, ckpt_paths: list[str]) -> tuple[list[str], list[str]]:
@@ -59,29 +64,25 @@ def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:
     return any(limit is not None and 0 <= limit <= count for limit, count in reached)
 
 
-def refuse_another_model(checkpoint: Path, model: dict[str, Any]) -> None:
-    """A checkpoint fixes its model: settings that differ from it would be ignored or would not fit.
+def changed_settings(checkpoint: Path, config: dict[str, Any], trains: bool) -> Changes:
+    """Which settings are others than those that a checkpoint was written with.
 
     Args:
         checkpoint: The checkpoint.
-        model: The model section of the config that was asked for.
+        config: The resolved config that was asked for.
+        trains: Whether training goes on: then the objective, the optimizer and its schedule may be others, too.
 
     Raises:
-        ValueError: If they differ; the message names the first key.
+        ValueError: If what must stay differs: backbone and head are what the weights belong to.
     """
     text = checkpoints.config(checkpoint)
-    saved = flatten(yaml.safe_load(text)["model"]) if text else {}
-    for key, value in flatten(model).items():
-        if key in saved and saved[key] != value:
+    found = changes(yaml.safe_load(text), config) if text else {}
+    for key, (before, after) in found.items():
+        if key.startswith(WEIGHTS if trains else "model."):
+            what = "fixes its backbone and its head" if trains else "is evaluated as it was trained"
             raise ValueError(
-                f"model.{key} is {saved[key]} in {checkpoint}, but {value} was asked for: "
-                f"a checkpoint fixes its model; leave that out, or start a new run without --ckpt_path"
+                f"{key} is {shown(before)} in {checkpoint}, but {shown(after)} was asked for: a checkpoint {what}; "
+                f"leave that out, or start a new run from what fits of its weights: "
+                f"{command('fit', '--init_from', checkpoint)}"
             )
-
-
-def flatten(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested config with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in node.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
+    return found

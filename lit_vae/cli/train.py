@@ -17,8 +17,9 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from lit_vae import checkpoints, runs
+from lit_vae import changes, checkpoints, runs
 from lit_vae.callbacks import (
+    ChangedSettings,
     CheckMonitors,
     CollapseWatch,
     Examples,
@@ -35,7 +36,7 @@ from lit_vae.cli.initial import take_weights
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.portion import portion
 from lit_vae.cli.quiet import quieten
-from lit_vae.cli.resuming import nothing_left, refuse_another_model, resumed
+from lit_vae.cli.resuming import changed_settings, nothing_left, resumed
 from lit_vae.cli.words import take
 from lit_vae.commands import command
 from lit_vae.data import AnySplit, SymbolDataModule
@@ -138,6 +139,8 @@ class TrainCLI(LightningCLI):
         self._again = again
         self._origin = origin
         self._made_run_dir = False
+        self._changes: changes.Changes = {}
+        self._taken: list[str] = []
         self._wandb: list[WandbLogger] = []
         self._run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
         options = {"exit_on_error": False, "allow_abbrev": False}
@@ -217,7 +220,7 @@ class TrainCLI(LightningCLI):
         given, config.run_dir = config.run_dir, None  # what is saved can be run again
         self._yaml = self._parser(self._verb).dump(config, skip_none=False)
         if self._checkpoint is not None:
-            refuse_another_model(self._checkpoint, yaml.safe_load(self._yaml)["model"])
+            self._changes = changed_settings(self._checkpoint, yaml.safe_load(self._yaml), self._verb == "fit")
         if self._run_dir is None and self._verb == "fit":
             self._run_dir = runs.choose(given, self._name, self._again)
         elif any(word.partition("=")[0] == "--run_dir" for word in self._words):
@@ -241,7 +244,7 @@ class TrainCLI(LightningCLI):
         except ValueError as error:
             raise ValueError(own_words(error)) from error
         if self._origin is not None:
-            take_weights(self.model, self.datamodule, self._origin)
+            self._taken = take_weights(self.model, self.datamodule, self._origin)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self._verb].trainer
@@ -258,7 +261,8 @@ class TrainCLI(LightningCLI):
             assert self._run_dir is not None
             keep_last = KeepLast(self._run_dir / "checkpoints")
             callbacks = [OptimizerMonitor(), *callbacks, Throughput()]
-            callbacks += [SaveConfig(self._yaml), keep_last, StopOnSignal(keep_last), CheckMonitors()]
+            callbacks += [ChangedSettings(self._changes)] * (self._checkpoint is not None)
+            callbacks += [SaveConfig(self._yaml, self._changes), keep_last, StopOnSignal(keep_last), CheckMonitors()]
         else:
             callbacks.append(StopOnSignal())
             # they would write what is found as the history of step 0
@@ -301,9 +305,8 @@ class TrainCLI(LightningCLI):
                 return
         if trainer.is_global_zero:
             loggers.announce(trainer, self._run_dir)
-            print("\n".join(opening.lines(self.model, self.datamodule)), flush=True)
-            if self._origin is not None:
-                print(f"weights: from {self._origin}, step {checkpoints.step(self._origin)}", flush=True)
+            changed = [f"changed: {line}" for line in changes.lines(self._changes)]
+            print("\n".join([*opening.lines(self.model, self.datamodule), *self._taken, *changed]), flush=True)
         try:
             trainer.fit(**arguments)
         except BaseException:

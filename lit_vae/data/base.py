@@ -12,6 +12,7 @@ from lit_vae.data.chained import Chained
 from lit_vae.data.dataset import FirstExamples, SymbolDataset
 from lit_vae.data.identity import Identity
 from lit_vae.data.loading import ResumableLoader, as_is
+from lit_vae.data.place import limited
 from lit_vae.symbols import Symbols
 
 Split = Literal["train", "val", "test"]
@@ -89,6 +90,11 @@ class SymbolDataModule(LightningDataModule, ABC):
         """Which data this is, wherever it lies: a run is continued on the data that it began with."""
         val = self.evaluated("val") if "val" in self.split_names else None
         return Identity.of(self.symbols.name, self.evaluated("train"), val)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches of an epoch of the training at hand, of each process."""
+        return limited(self.trainer, len(self.train_dataloader()))  # type: ignore[arg-type] # there is a trainer
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return self._loader(self.dataset("train"), shuffle=True)

@@ -17,10 +17,14 @@ def place_of(trainer: Trainer, batches: int) -> tuple[int, int]:
         trainer: The trainer; ``limit_train_batches`` may cut its epochs short.
         batches: Of a whole epoch.
     """
-    limit = trainer.limit_train_batches
-    limited = min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
     worked_off = trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]
-    return divmod(worked_off, max(1, limited))
+    return divmod(worked_off, max(1, limited(trainer, batches)))
+
+
+def limited(trainer: Trainer, batches: int) -> int:
+    """How many of an epoch's batches a trainer takes."""
+    limit = trainer.limit_train_batches
+    return min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
 
 
 def seed_of_run() -> int:
