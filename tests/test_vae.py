@@ -372,15 +372,15 @@ def test_epochs_may_have_another_length_from_the_end_of_one_on(make_trainer, tmp
     trainer.fit(vae, datamodule=Squares())
     trainer.save_checkpoint(tmp_path / "within.ckpt")
 
-    def resume(name, **settings):
-        trainer = make_trainer(max_epochs=2)
+    def resume(name, epochs=2, **settings):
+        trainer = make_trainer(max_epochs=epochs)
         trainer.fit(vae, datamodule=Squares(**settings), ckpt_path=tmp_path / name, weights_only=True)
         return trainer.global_step
 
     assert resume("end.ckpt") == 10
     assert resume("end.ckpt", batch_size=2) == 5 + 11
     with pytest.raises(ValueError, match=r"within an epoch of 5 batches, those of this training have 11.*init_from"):
-        resume("within.ckpt", batch_size=2)
+        resume("within.ckpt", 3, batch_size=2)
     make_trainer(max_epochs=1).fit(vae, datamodule=Squares(batch_size=2))  # anew
 
 
