@@ -57,7 +57,7 @@ class CSVTable:
             self._write([*(rows[:-1] if merged else rows), row])
         else:
             line = self._line(row)
-            with open(self.path, "r+b", opener=not_through_links) as file:  # noqa: PTH123
+            with open(self.path, "r+b", opener=not_through_links) as file:
                 self._last_starts_at = file.seek(*((self._last_starts_at,) if merged else (0, io.SEEK_END)))
                 file.truncate()
                 file.write(line)

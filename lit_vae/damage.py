@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import struct
 import zipfile
@@ -51,8 +52,12 @@ def _verify(path: str, _: tuple[int, ...]) -> None:
     # zipfile raises these over files whose headers are nonsense
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, LookupError) as error:
         raise error if isinstance(error, Damaged) else Damaged(str(error) or "its end is missing") from error
-    except (struct.error, OverflowError, zlib.error) as error:
+    except (struct.error, OverflowError, MemoryError, zlib.error) as error:
         raise Damaged(str(error)) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a place before the file's first byte
+            raise
+        raise Damaged("it points outside of itself") from error
 
 
 def verify_archive(archive: zipfile.ZipFile) -> None:
@@ -67,7 +72,9 @@ def verify_archive(archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
         raise Damaged("two of its parts have one name")
-    if any((member.compress_type, member.compress_size) != (zipfile.ZIP_STORED, member.file_size) for member in members):
+    if any(
+        (member.compress_type, member.compress_size) != (zipfile.ZIP_STORED, member.file_size) for member in members
+    ):
         raise Damaged("a part of it is compressed, which torch writes none")
     if sum(member.file_size for member in members) > Path(str(archive.filename)).stat().st_size:
         raise Damaged("its parts are larger together than the file")

@@ -131,9 +131,10 @@ def test_torch_says_why_it_cannot_write(tmp_path, monkeypatch):
     old = tmp_path / "last.ckpt"
     old.write_text("old")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match=r"No space left on device: '.*last\.ckpt'"):
-        patch.setattr(Path, "open", lambda self, mode: open("/dev/full", mode))  # noqa: PTH123
-        write_tensors({"w": torch.ones(100_000)}, old)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda self, mode: open("/dev/full", mode))  # noqa: PTH123, SIM115
+        with pytest.raises(OSError, match=r"No space left on device: '.*last\.ckpt'"):
+            write_tensors({"w": torch.ones(100_000)}, old)
 
     assert old.read_text() == "old"
 

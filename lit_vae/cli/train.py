@@ -84,9 +84,7 @@ def run(verb: str, words: list[str]) -> None:
         raise ValueError(f"{verb} needs {needs}; {command('configs')} lists the packaged configs")
     checkpoint = None
     if ckpt_paths:
-        checkpoint = (
-            fallback.to_resume(ckpt_paths[-1]) if verb == "fit" else checkpoints.find(ckpt_paths[-1], "best")
-        )
+        checkpoint = fallback.to_resume(ckpt_paths[-1]) if verb == "fit" else checkpoints.find(ckpt_paths[-1], "best")
     origin = checkpoints.find(origins[-1], "best", "--init_from") if origins and not ckpt_paths else None
     source, flag = (origin, "--init_from") if origin else (checkpoint, "--ckpt_path")
     saved = checkpoints.config(source) if source else None

@@ -56,6 +56,7 @@ def kept(folder: Path, key: Any, make: Callable[[Path], object]) -> Path:
         with FileLock(folder / f".{name}.lock"):
             if place.is_dir() and (found := damage_in(place)):
                 warnings.warn(f"{place} is damaged ({found}): it is made again", stacklevel=2)
+                remove(unfinished)
                 place.replace(unfinished)
             if not place.is_dir():
                 remove(unfinished)
