@@ -84,7 +84,9 @@ def read(path: str | Path) -> dict[str, Any]:
 
 def others_beside(path: Path) -> str:
     """What to do about a checkpoint that cannot be read."""
-    others = sorted(str(file) for file in path.parent.glob("*.ckpt") if file != path)
+    others = sorted(
+        str(file) for name in ("best*.ckpt", "last*.ckpt") for file in path.parent.glob(name) if file != path
+    )
     return f"take another of its run, {' or '.join(others)}" if others else "no other lies beside it; copy it again"
 
 

@@ -28,6 +28,14 @@ def reason(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
+def is_archive(path: str | Path) -> bool:
+    """Whether a file is, or was before it was damaged, a zip archive."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        return True
+
+
 def refuse_damaged(path: str | Path) -> None:
     """Verify the checksums of a file that torch wrote, once for each process as long as the file stays as it is.
 

@@ -2,7 +2,6 @@
 
 import argparse
 import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from lit_vae.damage import reason, refuse_damaged
+from lit_vae.damage import is_archive, reason, refuse_damaged
 
 Which = Literal["ema", "raw"]
 
@@ -36,7 +35,7 @@ def read(path: str | Path, which: Which) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"import-checkpoint {path}: there is no such file")
     try:
-        if zipfile.is_zipfile(path):  # files of torch before 1.6 are none, and have no checksums
+        if is_archive(path):  # files of torch before 1.6 are none, and have no checksums
             refuse_damaged(path)
         # NVAE's checkpoints hold their command line as a Namespace, which does nothing when it is loaded
         with torch.serialization.safe_globals([argparse.Namespace]):

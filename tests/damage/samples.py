@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import torch
 from PIL import Image
@@ -16,7 +17,7 @@ from lit_vae import checkpoints
 from lit_vae.cli import preflight
 from lit_vae.corpora.files import Lines
 from lit_vae.csv_table import CSVTable
-from lit_vae.data import TextLinesDataModule
+from lit_vae.data import HuggingFaceTextDataModule, TextLinesDataModule
 from lit_vae.data.images_batches import read_batch
 from lit_vae.data.images_decoding import as_array, read_picture
 from lit_vae.data.images_mnist import read_idx
@@ -112,6 +113,16 @@ def read_cached(path: Path) -> Any:
     return data.symbols.state(), dataset.__getitems__(list(range(len(dataset)))).x
 
 
+def write_rows(path: Path) -> None:
+    datasets.Dataset.from_dict({"text": LINES}).to_parquet(path)
+
+
+def read_rows(path: Path) -> Any:
+    data = HuggingFaceTextDataModule(str(path), Characters(), 40, cache_dir=str(path.parent / "cache"))
+    dataset = data.dataset("train")
+    return data.symbols.tokenizer.state(), dataset.__getitems__(list(range(len(dataset)))).x
+
+
 def lines_of(path: Path) -> list[str]:
     return list(Lines(path))
 
@@ -147,6 +158,7 @@ KINDS = {
         ".csv",
         False,
     ),
+    "Parquet": Kind(write_rows, read_rows, ".parquet", False),
     "text": Kind(lambda path: path.write_text("\n".join(LINES)), lines_of, ".txt", False),
 }
 

@@ -114,10 +114,10 @@ def test_a_checkpoint_whose_parts_share_a_place_is_refused(tmp_path):
         refuse_damaged(path)
 
 
-def test_checksums_that_were_never_computed_are_none(tmp_path, monkeypatch):
+def test_checksums_that_were_never_computed_are_none(tmp_path):
     path = tmp_path / "without.pt"
-    monkeypatch.setattr(config.save, "compute_crc32", False)
-    torch.save({"w": torch.ones(9)}, path)
+    with config.patch({"save.compute_crc32": False}):
+        torch.save({"w": torch.ones(9)}, path)
 
     refuse_damaged(path)
 
