@@ -31,7 +31,7 @@ def cache_folder(cache_dir: str | None) -> Path:
 def kept(folder: Path, key: Any, make: Callable[[Path], object]) -> Path:
     """The folder that holds what is made of a key; it is whole, or not there.
 
-    Lengths and checksums of all files are verified each time, which takes about a second for 1.5 GB: a date that tells
+    Lengths and checksums of all files are verified each time, which takes about a second a GB: a date that tells
     that a file was verified before would tell nothing of a disk that has lost a bit of it since. A damaged folder is
     made again, which is said.
 
