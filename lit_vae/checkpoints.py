@@ -1,12 +1,13 @@
 """Finding and reading checkpoints: a run directory or a file, always with ``weights_only``."""
 
 import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+
+from lit_vae.damage import reason, refuse_damaged
 
 FORMAT_KEY = "lit_vae_format"
 FORMAT = 1
@@ -70,19 +71,27 @@ def read(path: str | Path) -> dict[str, Any]:
     """A checkpoint's contents, on the CPU; tensors stay in the file until they are used.
 
     Raises:
-        ValueError: If the file is no checkpoint of this format.
+        ValueError: If the file is no checkpoint of this format, or is not what was written.
     """
     try:
-        with Path(path).open("rb") as file:
-            if not zipfile.is_zipfile(file):
-                raise ValueError("torch writes checkpoints as zip files")
+        refuse_damaged(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError) as error:
-        raise ValueError(f"--ckpt_path {path} is no checkpoint, or is damaged: it can not be read as one") from error
+        raise ValueError(
+            f"--ckpt_path {path} is no checkpoint, or is damaged ({reason(error)}): {others_beside(Path(path))}"
+        ) from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise ValueError(f"--ckpt_path {path} is no checkpoint of a lit_vae run: it holds no state_dict")
     check_format(checkpoint, path)
     return checkpoint
+
+
+def others_beside(path: Path) -> str:
+    """What to do about a checkpoint that cannot be read."""
+    others = sorted(
+        str(file) for name in ("best*.ckpt", "last*.ckpt") for file in path.parent.glob(name) if file != path
+    )
+    return f"take another of its run, {' or '.join(others)}" if others else "no other lies beside it; copy it again"
 
 
 def config(path: Path) -> str | None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lit_vae.files import replacing
+
+
+def not_through_links(name: str, flags: int) -> int:
+    """Open a file, unless a link has taken its place."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
 class CSVTable:
@@ -51,23 +57,47 @@ class CSVTable:
             self._write([*(rows[:-1] if merged else rows), row])
         else:
             line = self._line(row)
-            with self.path.open("r+b") as file:
+            with open(self.path, "r+b", opener=not_through_links) as file:
                 self._last_starts_at = file.seek(*((self._last_starts_at,) if merged else (0, io.SEEK_END)))
                 file.truncate()
                 file.write(line)
         self._last = row
 
     def rows(self) -> list[dict[str, str]]:
-        """What the file holds, a row that was not written to its end left out; nothing if there is no file."""
+        """What the file holds, a row that was not written to its end left out; nothing if there is no file.
+
+        Raises:
+            ValueError: If it is damaged.
+        """
         if not self.path.is_file():
             return []
-        whole, newline, _ = self.path.read_text(encoding="utf-8").rpartition("\n")
-        return list(csv.DictReader(io.StringIO(whole + newline), restval=""))
+        try:
+            whole, newline, _ = self.path.read_text(encoding="utf-8").rpartition("\n")
+            rows = list(csv.DictReader(io.StringIO(whole + newline), restval="", strict=True))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise self._damaged(str(error)) from error
+        if rows and (None in rows[0] or len(set(rows[0])) < whole.partition("\n")[0].count(",") + 1):
+            raise self._damaged("its columns do not have names of their own")
+        for number, row in enumerate(rows, 2):
+            if None in row:
+                raise self._damaged(f"line {number} has more cells than there are columns")
+        return rows
+
+    def _damaged(self, how: str) -> ValueError:
+        return ValueError(
+            f"{self.path} is damaged ({how}): mend it, or move it away, and what is logged from now on goes into a new "
+            f"one"
+        )
 
     def _open(self) -> None:
         found = self.rows()
         if found:
-            kept = [row for row in found if self._keep is None or self._keep(row)]
+            try:
+                kept = [row for row in found if self._keep is None or self._keep(row)]
+            except (KeyError, ValueError) as error:
+                raise self._damaged(f"{type(error).__name__}: {error}") from error
+            if self._key is not None and self._key not in found[0]:
+                raise self._damaged(f"it has no column {self._key}")
             self._columns = list(found[0])
             self._last = kept[-1] if kept else {}
             self._write(kept)

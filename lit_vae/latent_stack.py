@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_vae.files import replacing
+from lit_vae.damage import reason, refuse_damaged
+from lit_vae.files import write_tensors
 from lit_vae.latents import Latent, Layer
 from lit_vae.symbols import Symbols, restore
 
@@ -242,8 +243,7 @@ class LatentStack:
             "mask": own.mask,
             "symbols": None if self.symbols is None else self.symbols.state(),
         }
-        with replacing(Path(path)) as file:
-            torch.save(content, file)
+        write_tensors(content, Path(path))
 
     @classmethod
     def load(cls, path: str | Path, map_location: torch.device | str = "cpu") -> LatentStack:
@@ -254,9 +254,13 @@ class LatentStack:
             ValueError: If it is no file of latents, or of a later format.
         """
         try:
+            refuse_damaged(path)
             content = torch.load(path, map_location=map_location, weights_only=True)
         except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError) as error:
-            raise ValueError(f"{path} is no file of latents, or is damaged: it cannot be read as one") from error
+            raise ValueError(
+                f"{path} is no file of latents, or is damaged ({reason(error)}): copy it again, or write it anew with "
+                f"lit_vae encode"
+            ) from error
         found = content.get(FORMAT_KEY) if isinstance(content, dict) else None
         if found not in (1, FORMAT):
             raise ValueError(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_vae.files import replacing
 from lit_vae.rendering import Rendering
 from lit_vae.vae import LitVAE
 
@@ -47,6 +48,7 @@ class Examples(Callback):
     def _show(self, trainer: Trainer, key: str, rendering: Rendering) -> None:
         folder = Path(trainer.default_root_dir) / "examples"
         folder.mkdir(parents=True, exist_ok=True)
-        rendering.save(folder / f"{key}-{trainer.global_step:06d}{rendering.suffix}")
+        with replacing(folder / f"{key}-{trainer.global_step:06d}{rendering.suffix}") as file:
+            rendering.save(file)
         for logger in trainer.loggers:
             rendering.log(logger, key, trainer.global_step)

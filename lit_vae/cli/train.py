@@ -31,7 +31,7 @@ from lit_vae.callbacks import (
     Throughput,
     ValidationLines,
 )
-from lit_vae.cli import configs, evaluations, loggers, opening, preflight
+from lit_vae.cli import configs, evaluations, fallback, loggers, opening, preflight
 from lit_vae.cli.initial import take_weights
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.portion import portion
@@ -83,7 +83,9 @@ def run(verb: str, words: list[str]) -> None:
     if not (ckpt_paths or asks_for_help or ((names or origins) and verb == "fit")):
         needs = "--config NAME_OR_FILE or --ckpt_path RUN" if verb == "fit" else "--ckpt_path RUN"
         raise ValueError(f"{verb} needs {needs}; {command('configs')} lists the packaged configs")
-    checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
+    checkpoint = None
+    if ckpt_paths:
+        checkpoint = fallback.to_resume(ckpt_paths[-1]) if verb == "fit" else checkpoints.find(ckpt_paths[-1], "best")
     origin = checkpoints.find(origins[-1], "best", "--init_from") if origins and not ckpt_paths else None
     source, flag = (origin, "--init_from") if origin else (checkpoint, "--ckpt_path")
     saved = checkpoints.config(source) if source else None
@@ -287,6 +289,7 @@ class TrainCLI(LightningCLI):
         if self._checkpoint is not None:
             run = runs.of_checkpoint(self._checkpoint) or self._checkpoint
             identity.refuse_other(checkpoints.read(self._checkpoint), str(run))
+            fallback.put_aside(self._run_dir)
         self.model.configure_optimizers()
         if self._checkpoint is None or not self._run_dir.exists():
             self._made_run_dir = not self._run_dir.exists()

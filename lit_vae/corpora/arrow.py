@@ -43,9 +43,33 @@ class ArrowTexts(TextSource):
 
     def parts(self) -> Sequence[Part]:
         column = self.rows.select_columns([self.field])
+        refuse_damaged_texts(column, self.field, self.files)
         average = max(1, column.data.nbytes // max(1, len(column)))
         spans = starts(len(column), max(1, self.part_bytes // average))
         return [ArrowPart(column, self.field, start, stop, (stop - start) * average) for start, stop in spans]
+
+
+def refuse_damaged_texts(column: Any, field: str, files: Any) -> None:
+    """Refuse texts that are not UTF-8, or lie outside of their table: reading those could end the process.
+
+    Args:
+        column: The data set, of one column.
+        field: The column.
+        files: As in :class:`ArrowTexts`; the name of each is its first value.
+
+    Raises:
+        ValueError: If there are such.
+    """
+    try:
+        column.data.validate(full=True)
+    except (ValueError, OSError, LookupError) as error:
+        several = files if files and not isinstance(files[0], str) else [files] if files else []
+        names = ", ".join(file[0] for file in several) or "the data set"
+        tables = ", ".join(file["filename"] for file in column.cache_files)
+        raise ValueError(
+            f"{names}: the field '{field}' is damaged, or not UTF-8 ({error}): mend or replace it, and delete the "
+            f"table that the datasets library made of it ({tables})"
+        ) from error
 
 
 @dataclass(frozen=True)

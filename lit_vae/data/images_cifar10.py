@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lit_vae.data.arrays import mapped_array
 from lit_vae.data.base import Split
+from lit_vae.data.fetching import fetching
 from lit_vae.data.folders import existing_folder
 from lit_vae.data.images import ImageDataModule, hold_out_last
 from lit_vae.symbols import Pixels
@@ -58,7 +60,8 @@ class CIFAR10DataModule(ImageDataModule):
         if self.download:
             from torchvision.datasets import CIFAR10
 
-            CIFAR10(self.root, download=True)
+            with fetching("CIFAR-10", self.root):
+                CIFAR10(self.root, download=True)
         elif not self._torchvision.is_dir():
             for name in (TRAIN_ARRAY, TEST_ARRAY):
                 self._find(name)
@@ -85,10 +88,7 @@ class CIFAR10DataModule(ImageDataModule):
 
     def _array(self, split: Split) -> np.ndarray:
         path = self._find(TEST_ARRAY if split == "test" else TRAIN_ARRAY)
-        try:
-            images = np.load(path, mmap_mode="r")
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path} is damaged ({error}): make it again, or change data.init_args.root") from error
+        images = mapped_array(path)
         if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3):
             raise ValueError(
                 f"{path} should hold uint8 pictures [N, 32, 32, 3], got {images.dtype} {list(images.shape)}: "

@@ -3,6 +3,7 @@
 import struct
 from pathlib import Path
 from typing import Literal
+from zlib import crc32
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
@@ -26,6 +27,7 @@ DAMAGE = (
     OverflowError,
     struct.error,
     Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
 )
 """What decoders raise over a damaged file."""
 
@@ -75,6 +77,8 @@ def read_picture(
         # not by name: Pillow maps named files into memory, and then scrambles a TIFF that lies on its side
         with path.open("rb") as content, Image.open(content) as file:
             refuse_unended(path, file)
+            refuse_altered(path, file)
+            refuse_bomb(path, file)
             deep, frames = is_deep(file), getattr(file, "n_frames", 1) if tiff is None else tiff.pages
             picture = ImageOps.exif_transpose(file)
     except (PermissionError, UnsuitablePicture):
@@ -110,6 +114,38 @@ def refuse_unended(path: Path, picture: ImageFile.ImageFile) -> None:
     """
     if picture.format == "GIF" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
         raise EOFError("it was cut off: its end is missing")
+
+
+def refuse_altered(path: Path, picture: ImageFile.ImageFile) -> None:
+    """Refuse a PNG that differs from its checksums: Pillow does not look at those of the pixels.
+
+    Raises:
+        ValueError: If it does.
+    """
+    if picture.format != "PNG":
+        return
+    content, at, kind = memoryview(path.read_bytes()), 8, b""
+    while kind != b"IEND":
+        (length,) = struct.unpack_from(">I", content, at)
+        kind = bytes(content[at + 4 : at + 8])
+        (crc,) = struct.unpack_from(">I", content, at + 8 + length)
+        if crc32(content[at + 4 : at + 8 + length]) != crc:
+            raise ValueError(f"its part {kind.decode('latin1')} differs from its checksum")
+        at += 12 + length
+
+
+def refuse_bomb(path: Path, picture: ImageFile.ImageFile) -> None:
+    """Refuse a picture so large that it may be made to fill the memory: Pillow warns, and goes on up to twice that.
+
+    Raises:
+        UnsuitablePicture: If it is one.
+    """
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and picture.width * picture.height > most:
+        raise UnsuitablePicture(
+            f"{path} has {picture.width} by {picture.height} pixels, more than Pillow trusts a file with ({most:,})",
+            "make it smaller",
+        )
 
 
 def refuse_part(path: Path, tiff: Tiff) -> None:

@@ -1,6 +1,7 @@
 """MNIST, in grey or dynamically binarized."""
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from lit_vae.data.base import Split
 from lit_vae.data.dataset import SymbolDataset
+from lit_vae.data.fetching import fetching
 from lit_vae.data.folders import existing_folder
 from lit_vae.data.images import ImageDataModule, hold_out_last
 from lit_vae.data.images_binarized import BinarizedDataset
@@ -18,6 +20,8 @@ from lit_vae.symbols import Pixels
 TRAIN_FILE = "train-images-idx3-ubyte"
 TEST_FILE = "t10k-images-idx3-ubyte"
 MAGIC = 2051
+MOST_BYTES = 1 << 30
+"""Twenty times what MNIST has: a file that announces more is damaged, or made to fill the memory."""
 
 
 class MNISTDataModule(ImageDataModule):
@@ -62,7 +66,8 @@ class MNISTDataModule(ImageDataModule):
         if self.download:
             from torchvision.datasets import MNIST
 
-            MNIST(self.root, download=True)
+            with fetching("MNIST", self.root):
+                MNIST(self.root, download=True)
         for name in (TRAIN_FILE, TEST_FILE):
             self._find(name)
 
@@ -92,18 +97,26 @@ def read_idx(path: Path) -> np.ndarray:
     """Pictures of an IDX file, [N, H, W], uint8, not writable.
 
     Args:
-        path: The file, compressed if its name ends in ``.gz``.
+        path: The file, compressed if its name ends in ``.gz``; no more of it is unpacked than it announces.
 
     Raises:
-        ValueError: If it holds anything else, or less than it announces.
+        ValueError: If it holds anything else, or more or less than it announces.
     """
-    content = path.read_bytes()
     try:
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
-        header = np.frombuffer(content, ">u4", count=4).tolist()
-        images = np.frombuffer(content, np.uint8, offset=16).reshape(header[1:])
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            header = np.frombuffer(file.read(16), ">u4", count=4).tolist()
+            if header[0] == MAGIC and math.prod(header[1:]) > MOST_BYTES:
+                raise ValueError(f"it announces {header[1]:,} pictures of {header[2]} by {header[3]}")
+            content = file.read(math.prod(header[1:]) + 1) if header[0] == MAGIC else b""
     except (EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
-        raise ValueError(f"{path} is damaged ({error}): fetch it again, or change data.init_args.root") from error
+        raise damaged(path, str(error)) from error
     if header[0] != MAGIC:
         raise ValueError(f"{path} holds no pictures (it starts with {header[0]}, not {MAGIC}): fetch it again")
-    return images
+    if len(content) != math.prod(header[1:]):
+        raise damaged(path, f"it holds {'more' if len(content) > math.prod(header[1:]) else 'less'} than it announces")
+    return np.frombuffer(content, np.uint8).reshape(header[1:])
+
+
+def damaged(path: Path, how: str) -> ValueError:
+    """The error of a file that is not what was published."""
+    return ValueError(f"{path} is damaged ({how}): fetch it again, or change data.init_args.root")

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lit_vae.data.arrays import mapped_array
 from lit_vae.data.images_decoding import UnsuitablePicture, as_array, read_picture
 
 Resample = Literal["box", "bilinear", "bicubic", "lanczos"]
@@ -40,10 +41,7 @@ class ArrayStore(PictureStore):
 
     def __init__(self, path: Path, size: int) -> None:
         self.path = path
-        try:
-            pictures = self._mapped()
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path} is damaged ({error}): make it again, or change data.init_args.root") from error
+        pictures = self._mapped()
         if pictures.dtype != np.uint8 or pictures.shape[1:] != (size, size, 3):
             raise ValueError(
                 f"{path} should hold uint8 pictures [N, {size}, {size}, 3], got {pictures.dtype} "
@@ -58,7 +56,7 @@ class ArrayStore(PictureStore):
         return torch.from_numpy(np.array(self._mapped()[index.numpy()])).permute(0, 3, 1, 2).contiguous()
 
     def _mapped(self) -> np.ndarray:
-        return np.load(self.path, mmap_mode="r")
+        return mapped_array(self.path)
 
 
 class FileStore(PictureStore):

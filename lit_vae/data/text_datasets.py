@@ -23,6 +23,8 @@ from lit_vae.tokenizers import TokenizerTrainer
 
 READERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
 """What of the library reads which files."""
+DAMAGE = (OSError, ValueError, AttributeError, LookupError, TypeError, OverflowError, MemoryError, NotImplementedError)
+"""What the library, and those that it reads with, raise over a damaged file."""
 SAVED = ("dataset_dict.json", "state.json")
 """What ``save_to_disk`` writes into a folder, of several splits or of one."""
 
@@ -104,23 +106,25 @@ class HuggingFaceTextDataModule(TextDataModule):
         """The data sets by the names of their splits, and what tells that their files are the same."""
         datasets = library()
         cache = str(cache_folder(self.cache_dir) / "datasets")
+        saved, files = [], {}
+        if not self.hub:
+            root = existing(self.root)
+            saved = [root / name for name in SAVED if (root / name).is_file()]
+            files = {} if saved else files_of(root)
+        paths = [path for some in files.values() for path in some]
+        for path in paths:
+            refuse_empty(path)
         try:
             if self.hub:
                 return datasets.load_dataset(self.root, self.subset, cache_dir=cache), None
-            root = existing(self.root)
-            saved = [root / name for name in SAVED if (root / name).is_file()]
             if saved:
                 whole = datasets.load_from_disk(str(root))
                 return whole if isinstance(whole, datasets.DatasetDict) else {"train": whole}, file_key(saved[0])
-            files = files_of(root)
-            paths = [path for some in files.values() for path in some]
-            for path in paths:
-                refuse_empty(path)
             names = {split: list(map(str, some)) for split, some in files.items()}
             tables = datasets.load_dataset(READERS[paths[0].suffix], data_files=names, cache_dir=cache)
             return tables, list(map(file_key, paths))
-        except (datasets.exceptions.DatasetsError, ConnectionError) as error:
-            cause = error.__cause__ or error
+        except (datasets.exceptions.DatasetsError, *DAMAGE) as error:
+            cause = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
             raise ValueError(
                 f"the datasets library cannot read {self.root}: {cause}: change data.init_args.root (--data.root)"
             ) from error

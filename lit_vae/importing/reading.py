@@ -9,6 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from lit_vae.damage import is_archive, reason, refuse_damaged
+
 Which = Literal["ema", "raw"]
 
 LAYOUTS: dict[Which, tuple[str, ...]] = {"ema": ("ema_model_state_dict",), "raw": ("model_state_dict", "state_dict")}
@@ -33,11 +35,16 @@ def read(path: str | Path, which: Which) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"import-checkpoint {path}: there is no such file")
     try:
+        if is_archive(path):  # files of torch before 1.6 are none, and have no checksums
+            refuse_damaged(path)
         # NVAE's checkpoints hold their command line as a Namespace, which does nothing when it is loaded
         with torch.serialization.safe_globals([argparse.Namespace]):
             held = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, ValueError) as error:
-        raise ValueError(f"import-checkpoint {path}: torch.load with weights_only=True can not read it") from error
+        raise ValueError(
+            f"import-checkpoint {path}: torch.load with weights_only=True cannot read it "
+            f"({reason(error)}): fetch it again"
+        ) from error
     state = choose(held, which)
     if state is None:
         keys = (

@@ -199,7 +199,7 @@ class Trap:
             ["state.pt", "--from", "vdvae", "--out", "run", "--weights", "best"],
             "--weights is one of ema, raw, got best",
         ),
-        (["trap.pt", "--from", "vdvae", "--out", "run"], "torch.load with weights_only=True can not read it"),
+        (["trap.pt", "--from", "vdvae", "--out", "run"], "torch.load with weights_only=True cannot read it"),
         (["list.pt", "--from", "vdvae", "--out", "run"], "expected a state dict, or one under ema_model_state_dict"),
         (["state.pt", "--from", "vdvae", "--out", "state.pt"], "state.pt exists"),
     ],

@@ -51,7 +51,7 @@ def test_what_was_not_finished_is_begun_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         kept(tmp_path, "key", interrupted)
 
-    assert sorted(path.name for path in kept(tmp_path, "key", make).iterdir()) == ["file", "key.json"]
+    assert sorted(path.name for path in kept(tmp_path, "key", make).iterdir()) == ["checksums.json", "file", "key.json"]
 
 
 def test_an_error_of_the_corpus_is_not_one_of_the_cache(tmp_path):
@@ -65,3 +65,41 @@ def test_a_full_disk_is_said_with_the_key_to_change(tmp_path):
 
     with pytest.raises(OSError, match=r"No space left on device.*data\.init_args\.cache_dir"):
         kept(tmp_path, "key", full)
+
+
+def cut(place):
+    (place / "file").write_text("who")
+
+
+def change(place):
+    (place / "file").write_text("whale")
+
+
+def lose(place):
+    (place / "file").unlink()
+
+
+def lose_sums(place):
+    (place / "checksums.json").write_text("{")
+
+
+@pytest.mark.parametrize("damage", [cut, change, lose, lose_sums])
+def test_what_is_damaged_is_made_again_aloud(tmp_path, damage):
+    damage(kept(tmp_path, "key", make))
+
+    with pytest.warns(UserWarning, match=r"is damaged \(.*(file|checksums\.json) .*\): it is made again"):
+        place = kept(tmp_path, "key", make)
+
+    assert (place / "file").read_text() == "whole"
+    assert not list(tmp_path.glob(".*.unfinished"))
+
+
+def test_a_link_where_it_is_made_is_not_followed(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("mine")
+    name = kept(tmp_path / "elsewhere", "key", make).name
+    (tmp_path / f".{name}.unfinished").symlink_to(tmp_path / "precious")
+
+    kept(tmp_path, "key", make)
+
+    assert (tmp_path / "precious" / "file").read_text() == "mine"
