@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
@@ -22,6 +22,7 @@ from lit_vae.callbacks import (
     CheckMonitors,
     CollapseWatch,
     Examples,
+    KeepBest,
     KeepLast,
     OptimizerMonitor,
     Progress,
@@ -30,7 +31,7 @@ from lit_vae.callbacks import (
     Throughput,
     ValidationLines,
 )
-from lit_vae.cli import configs, evaluations, loggers, opening, preflight
+from lit_vae.cli import configs, evaluations, loggers, opening, preflight, retired
 from lit_vae.cli.initial import take_weights
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.portion import portion
@@ -88,15 +89,20 @@ def run(verb: str, words: list[str]) -> None:
     saved = checkpoints.config(source) if source else None
     if source is not None and saved is None and not names:
         raise ValueError(f"{flag} {source} was built in Python and holds no config: say one with --config")
-    config = yaml.safe_load(saved) if saved else {}
+    own = yaml.safe_load(saved) if saved else {}
+    config = retired.without(own, f"{flag} {source}")
     preflight.check(config, f"{flag} {source}" if source else "")
+    sources = [] if not saved else [f"--config={saved}" if config is own else retired.as_word(config)]
     files = [configs.resolve(name) for name in names]
     for file in files:
-        config = preflight.overlay(config, preflight.read(file))
+        given = preflight.read(file)
+        changes = retired.without(given, f"--config {file}")
+        config = preflight.overlay(config, changes)
         preflight.check(config, f"--config {file}")
+        sources.append(f"--config={file}" if changes is given else retired.as_word(changes))
+    retired.refuse(words)
     preflight.check_flags(words, config)
     words = loggers.placed(words, preflight.dig(config, ["trainer", "logger"]))
-    sources = ([f"--config={saved}"] if saved else []) + [f"--config={file}" for file in files]
     try:
         TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, bool(resumes), origin)
     except BaseException as error:
@@ -192,17 +198,10 @@ class TrainCLI(LightningCLI):
             parser.add_argument("--split", type=AnySplit, default="test", help="Test on train, val, test or all.")
         parser.add_lightning_class_args(CollapseWatch, "collapse")
         parser.add_lightning_class_args(Examples, "examples")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.monitor": "val/nelbo",
-                "checkpoint.filename": "best-step={step}",
-                "checkpoint.auto_insert_metric_name": False,
-                "checkpoint.save_last": True,
-                "checkpoint.enable_version_counter": False,
-                "trainer.logger": [loggers.WANDB],
-            }
-        )
+        parser.add_lightning_class_args(KeepBest, "checkpoint")
+        parser.add_class_arguments(KeepLast, "last", skip={"folder"}, sub_configs=True)
+        parser.callback_keys.append("last")
+        parser.set_defaults({"trainer.logger": [loggers.WANDB]})
         for source, target in {
             "data.num_values": "model.head.init_args.num_values",
             "data.shape": "model.head.init_args.shape",
@@ -224,7 +223,6 @@ class TrainCLI(LightningCLI):
             raise ValueError(f"--run_dir {given}: {self._verb} writes into the checkpoint's own run; leave it out")
         if self._run_dir is not None:
             config.trainer.default_root_dir = str(self._run_dir)
-            config.checkpoint.dirpath = str(self._run_dir / "checkpoints")
         given = config.trainer.logger
         if self._verb == "fit":
             assert self._run_dir is not None
@@ -256,9 +254,9 @@ class TrainCLI(LightningCLI):
             callbacks.append(ValidationLines())
         if self._verb == "fit":
             assert self._run_dir is not None
-            keep_last = KeepLast(self._run_dir / "checkpoints")
-            callbacks = [OptimizerMonitor(), *callbacks, Throughput()]
-            callbacks += [SaveConfig(self._yaml), keep_last, StopOnSignal(keep_last), CheckMonitors()]
+            keep_last = self.config_init[self._verb].last
+            callbacks = [OptimizerMonitor(), *callbacks, Throughput(keep_last)]
+            callbacks += [SaveConfig(self._yaml), StopOnSignal(keep_last), CheckMonitors()]
         else:
             callbacks.append(StopOnSignal())
             # they would write what is found as the history of step 0
