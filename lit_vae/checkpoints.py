@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import torch
 
+from lit_vae.commands import command
+
 FORMAT_KEY = "lit_vae_format"
 FORMAT = 1
 """Raised when an older checkpoint can no longer be read."""
@@ -43,9 +45,15 @@ def find(path: str | Path, which: Literal["best", "last"], flag: str = "--ckpt_p
         raise FileNotFoundError(f"{flag} {path} is neither a checkpoint nor a run directory: nothing is there")
     best, last = of_run(path)
     if best and (which == "best" or not last):
-        return best[0] if len(best) == 1 else min(best, key=lambda file: (score(file), -step(file)))
+        best.sort(key=lambda file: file.stat().st_mtime, reverse=True)  # the latest, where none says which is best
+        return best[0] if len(best) == 1 else min(best, key=score)
     if last:
         return max(last, key=lambda file: file.stat().st_mtime)
+    if (path / "config.yaml").is_file():
+        raise FileNotFoundError(
+            f"{flag} {path} holds no checkpoint: nothing was trained there yet; "
+            f"train it with {command('fit', '--ckpt_path', path)}"
+        )
     raise FileNotFoundError(
         f"{flag} {path} holds no checkpoint: a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from argparse import SUPPRESS
 from pathlib import Path
@@ -31,12 +30,13 @@ from lit_vae.callbacks import (
     Throughput,
     ValidationLines,
 )
+from lit_vae.claim import Claim
 from lit_vae.cli import configs, evaluations, loggers, opening, preflight, retired
 from lit_vae.cli.initial import take_weights
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.portion import portion
 from lit_vae.cli.quiet import quieten
-from lit_vae.cli.resuming import nothing_left, refuse_another_model, resumed
+from lit_vae.cli.resuming import begun_anew, nothing_left, refuse_another_model, resumed
 from lit_vae.cli.words import take
 from lit_vae.commands import command
 from lit_vae.data import AnySplit, SymbolDataModule
@@ -79,11 +79,32 @@ def run(verb: str, words: list[str]) -> None:
         raise ValueError(f"--init_from is for fit, and starts a new run, without --ckpt_path; got {verb}")
     if resumes:
         words, ckpt_paths = resumed(verb, words, resumes[-1], ckpt_paths)
+    if verb == "fit" and ckpt_paths and runs.is_begun(Path(ckpt_paths[-1])):
+        words, names, ckpt_paths = begun_anew(words, names, Path(ckpt_paths[-1]))
+        resumes = ["auto"]
     asks_for_help = any(word in ("-h", "--help") or word.endswith(".help") for word in words)
     if not (ckpt_paths or asks_for_help or ((names or origins) and verb == "fit")):
         needs = "--config NAME_OR_FILE or --ckpt_path RUN" if verb == "fit" else "--ckpt_path RUN"
         raise ValueError(f"{verb} needs {needs}; {command('configs')} lists the packaged configs")
+    with Claim() as claim:
+        _run(verb, words, names, ckpt_paths, origins, bool(resumes), claim)
+
+
+def _run(
+    verb: str,
+    words: list[str],
+    names: list[str],
+    ckpt_paths: list[str],
+    origins: list[str],
+    again: bool,
+    claim: Claim,
+) -> None:
+    """Run a verb, its own flags taken out of its words and given as lists of their values."""
     checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
+    run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
+    if verb == "fit" and run_dir is not None:
+        claim.go_on(run_dir)
+        checkpoint = checkpoints.find(ckpt_paths[-1], "last")  # another process may just have written a later one
     origin = checkpoints.find(origins[-1], "best", "--init_from") if origins and not ckpt_paths else None
     source, flag = (origin, "--init_from") if origin else (checkpoint, "--ckpt_path")
     saved = checkpoints.config(source) if source else None
@@ -104,7 +125,7 @@ def run(verb: str, words: list[str]) -> None:
     preflight.check_flags(words, config)
     words = loggers.placed(words, preflight.dig(config, ["trainer", "logger"]))
     try:
-        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, bool(resumes), origin)
+        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, again, origin, claim)
     except BaseException as error:
         loggers.finish(exit_code=1)
         if isinstance(error, FloatingPointError) and rank_zero_only.rank != 0:  # type: ignore[attr-defined]
@@ -126,6 +147,7 @@ class TrainCLI(LightningCLI):
         checkpoint: What is resumed or evaluated; None to start anew.
         again: Whether a new run may start where one ended before its first checkpoint.
         origin: The checkpoint whose weights a new run begins with; None for fresh ones.
+        claim: Makes and locks the directory of a new run; None for one that lasts as long as this.
     """
 
     def __init__(
@@ -136,6 +158,7 @@ class TrainCLI(LightningCLI):
         checkpoint: Path | None,
         again: bool = False,
         origin: Path | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self._verb = verb
         self._words = words
@@ -143,7 +166,7 @@ class TrainCLI(LightningCLI):
         self._checkpoint = checkpoint
         self._again = again
         self._origin = origin
-        self._made_run_dir = False
+        self._claim = claim or Claim()
         self._wandb: list[WandbLogger] = []
         self._run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
         options = {"exit_on_error": False, "allow_abbrev": False}
@@ -218,7 +241,7 @@ class TrainCLI(LightningCLI):
         if self._checkpoint is not None:
             refuse_another_model(self._checkpoint, yaml.safe_load(self._yaml)["model"])
         if self._run_dir is None and self._verb == "fit":
-            self._run_dir = runs.choose(given, self._name, self._again)
+            self._run_dir = self._claim.start(given, self._name, self._again)
         elif any(word.partition("=")[0] == "--run_dir" for word in self._words):
             raise ValueError(f"--run_dir {given}: {self._verb} writes into the checkpoint's own run; leave it out")
         if self._run_dir is not None:
@@ -256,7 +279,8 @@ class TrainCLI(LightningCLI):
             assert self._run_dir is not None
             keep_last = self.config_init[self._verb].last
             callbacks = [OptimizerMonitor(), *callbacks, Throughput(keep_last)]
-            callbacks += [SaveConfig(self._yaml), StopOnSignal(keep_last), CheckMonitors()]
+            self._save_config = SaveConfig(self._yaml)
+            callbacks += [self._save_config, StopOnSignal(keep_last), CheckMonitors()]
         else:
             callbacks.append(StopOnSignal())
             # they would write what is found as the history of step 0
@@ -272,7 +296,7 @@ class TrainCLI(LightningCLI):
         return {**super()._prepare_subcommand_kwargs(subcommand), **checkpoint}
 
     def before_fit(self) -> None:
-        """Make the run directory, now that everything that can be checked has been, data and optimizer too."""
+        """Begin the run, now that everything that can be checked has been, data and optimizer too."""
         assert self._run_dir is not None
         if not self.trainer.is_global_zero:
             return
@@ -282,9 +306,8 @@ class TrainCLI(LightningCLI):
             run = runs.of_checkpoint(self._checkpoint) or self._checkpoint
             identity.refuse_other(checkpoints.read(self._checkpoint), str(run))
         self.model.configure_optimizers()
-        if self._checkpoint is None or not self._run_dir.exists():
-            self._made_run_dir = not self._run_dir.exists()
-            runs.make(self._run_dir, exist_ok=self._again)
+        self._claim.begin()
+        self._save_config.write(self._run_dir, anew=self._checkpoint is None)
 
     def fit(self, **arguments: Any) -> None:
         """Train, where there is something left to; what fails before its first step leaves nothing behind."""
@@ -307,8 +330,7 @@ class TrainCLI(LightningCLI):
         except BaseException:
             if trainer.is_global_zero and trainer.global_step in (0, begun_at):
                 loggers.discard()
-                if self._made_run_dir:
-                    shutil.rmtree(self._run_dir)
+                self._claim.discard()
             raise
 
     def before_test(self) -> None:
@@ -355,4 +377,4 @@ class TrainCLI(LightningCLI):
         if any(checkpoints.of_run(self._run_dir)):
             print(f"run: {self._run_dir}; evaluate it with: {command('test', '--ckpt_path', self._run_dir)}")
         else:
-            print(f"run: {self._run_dir}; it holds no checkpoint: none was written")
+            print(f"run: {self._run_dir}; it holds no checkpoint: nothing was trained")

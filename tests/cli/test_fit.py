@@ -217,7 +217,7 @@ def test_a_run_without_a_checkpoint_is_told_so_and_not_how_to_evaluate_it(cli):
     answer = cli("fit", "--config", "pictures.yaml", "--run_dir", "none", "--trainer.max_epochs", "0")
 
     assert answer.status == 0
-    assert answer.out.rstrip().endswith("run: none; it holds no checkpoint: none was written")
+    assert answer.out.rstrip().endswith("run: none; it holds no checkpoint: nothing was trained")
 
 
 def test_resuming_what_is_finished_says_what_to_raise(cli, finished):
