@@ -308,6 +308,7 @@ class TrainCLI(LightningCLI):
         self.model.configure_optimizers()
         self._claim.begin()
         self._save_config.write(self._run_dir, anew=self._checkpoint is None)
+        loggers.keep_id(self.trainer, self._run_dir)
 
     def fit(self, **arguments: Any) -> None:
         """Train, where there is something left to; what fails before its first step leaves nothing behind."""
