@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime
 import errno
+import importlib
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 from lit_vae.notices import notice
 
 try:
-    import fcntl
+    fcntl: Any = importlib.import_module("fcntl")
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
 
 NAME = ".lock"
 HELD = (errno.EACCES, errno.EAGAIN)

@@ -78,7 +78,7 @@ def test_a_run_that_is_killed_goes_on_and_leaves_one_record(cli, runs, where, st
 
 
 def test_two_processes_do_not_train_in_one_directory(cli):
-    process = cli.spawn(*FIT, "--trainer.max_epochs", "100000")
+    process = cli.spawn(*FIT, "--trainer.max_epochs", "100000", "--trainer.check_val_every_n_epoch", "100000")
     while process.poll() is None and not (cli.folder / "mine" / "checkpoints" / "last.ckpt").exists():
         time.sleep(0.05)
 
