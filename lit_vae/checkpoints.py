@@ -1,5 +1,6 @@
 """Finding and reading checkpoints: a run directory or a file, always with ``weights_only``."""
 
+import math
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+from lit_vae.commands import command
 from lit_vae.damage import reason, refuse_damaged
 
 FORMAT_KEY = "lit_vae_format"
@@ -47,9 +49,15 @@ def find(path: str | Path, which: Literal["best", "last"], flag: str = "--ckpt_p
         raise FileNotFoundError(f"{flag} {path} is neither a checkpoint nor a run directory: nothing is there")
     best, last = of_run(path)
     if best and (which == "best" or not last):
+        best.sort(key=lambda file: file.stat().st_mtime, reverse=True)  # the latest, where none says which is best
         return best[0] if len(best) == 1 else min(best, key=score)
     if last:
         return max(last, key=lambda file: file.stat().st_mtime)
+    if (path / "config.yaml").is_file():
+        raise FileNotFoundError(
+            f"{flag} {path} holds no checkpoint: nothing was trained there yet; "
+            f"train it with {command('fit', '--ckpt_path', path)}"
+        )
     raise FileNotFoundError(
         f"{flag} {path} holds no checkpoint: a run directory has checkpoints/best*.ckpt and checkpoints/last*.ckpt"
     )
@@ -62,8 +70,15 @@ def of_run(path: Path) -> tuple[list[Path], list[Path]]:
 
 
 def score(path: Path) -> float:
-    """What the callback that wrote a checkpoint compares checkpoints by: less is better."""
-    states = read(path)["callbacks"].items()
+    """What the callback that keeps a run's best checkpoints compares them by: less is better; infinity for others."""
+    states = read(path).get("callbacks", {}).items()
+    kept = [state for name, state in states if name.startswith("KeepBest")]
+    for state in kept:
+        if path.name not in {Path(file).name for file in (*state["best_k_models"], state["best_model_path"])}:
+            return math.inf  # another callback's
+        score = 0.0 if state["current_score"] is None else float(state["current_score"])
+        return -score if state["mode"] == "max" else score
+    # of a run that had Lightning's in its place
     return min(float(state["current_score"]) for name, state in states if name.startswith("ModelCheckpoint"))
 
 

@@ -51,17 +51,22 @@ class CSVTable:
         if merged:
             row = self._last | row
         unknown = [name for name in row if name not in self._columns]
-        if unknown:
+        if unknown or (merged and len(self._line(row)) < len(self._line(self._last))):
             rows = self.rows()
             self._columns += unknown
             self._write([*(rows[:-1] if merged else rows), row])
         else:
             line = self._line(row)
-            with open(self.path, "r+b", opener=not_through_links) as file:
+            # in one write, over what a merged row held: a process that was killed in between would have lost it
+            with open(self.path, "r+b", buffering=len(line) + 1, opener=not_through_links) as file:
                 self._last_starts_at = file.seek(*((self._last_starts_at,) if merged else (0, io.SEEK_END)))
-                file.truncate()
                 file.write(line)
         self._last = row
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk."""
+        with self.path.open("r+b") as file:
+            os.fsync(file.fileno())
 
     def rows(self) -> list[dict[str, str]]:
         """What the file holds, a row that was not written to its end left out; nothing if there is no file.

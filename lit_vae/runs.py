@@ -1,4 +1,4 @@
-"""Run directories: where one is made, and what lies where in it."""
+"""Run directories: where one goes, and what lies where in it."""
 
 import datetime
 import os
@@ -6,8 +6,10 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from lit_vae import checkpoints
+from lit_vae import checkpoints, run_lock
+from lit_vae.commands import command
 
+CONFIG = "config.yaml"
 RUN_DIR_VARIABLE = "LIT_VAE_RUN_DIR"
 """Tells the processes that Lightning launches for more devices which directory the first one chose."""
 
@@ -35,10 +37,7 @@ def choose(given: str | None, name: str, resume: bool = False) -> Path:
         if resume:
             refuse_others(chosen)
         elif chosen.exists():
-            raise FileExistsError(
-                f"--run_dir {chosen} exists: name another, or resume it with fit --ckpt_path {chosen}; "
-                f"nothing was changed. A command with --resume auto can be repeated"
-            )
+            raise refusal(chosen)
     os.environ[RUN_DIR_VARIABLE] = str(chosen)
     return chosen
 
@@ -49,24 +48,33 @@ def refuse_others(path: Path) -> None:
     Raises:
         FileExistsError: If it holds something, and no run's config is there.
     """
-    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / "config.yaml").is_file())):
-        raise FileExistsError(f"--run_dir {path} exists and is no run of lit_vae: name another; nothing was changed")
+    if path.exists() and not (path.is_dir() and (is_empty(path) or (path / CONFIG).is_file())):
+        raise refusal(path)
 
 
-def make(path: Path, exist_ok: bool = False) -> None:
-    """Make a run directory.
+def refusal(path: Path) -> FileExistsError:
+    """Why no new run goes where something is, and the command that goes on in the state that it is in."""
+    how = "exists and is no run of lit_vae: name another"
+    if path.is_dir() and any(checkpoints.of_run(path)):
+        how = f"holds a run: go on with it with {command('fit', '--ckpt_path', path)}, or name another"
+    elif (path / CONFIG).is_file():
+        how = (
+            f"holds a run of which nothing was trained yet: begin it with {command('fit', '--ckpt_path', path)}, or "
+            f"name another"
+        )
+    elif path.is_dir() and is_empty(path):
+        how = "exists: name another, or add --resume auto, which starts in an empty directory"
+    return FileExistsError(f"--run_dir {path} {how}; nothing was changed")
 
-    Args:
-        path: Where.
-        exist_ok: Whether there may be one already.
 
-    Raises:
-        OSError: If that is not possible, or there is one by now; the message names the flag.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=exist_ok)
-    except OSError as error:
-        raise OSError(f"--run_dir {path} can not be made: {error.strerror} ({error.filename})") from error
+def is_empty(path: Path) -> bool:
+    """Whether a directory holds nothing but what is left of a process that was about to begin there."""
+    return all(file.name == run_lock.NAME for file in path.iterdir())
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a run was begun in a directory, and ended before its first checkpoint."""
+    return (path / CONFIG).is_file() and not any(checkpoints.of_run(path))
 
 
 def of_checkpoint(file: Path) -> Path | None:
@@ -74,4 +82,4 @@ def of_checkpoint(file: Path) -> Path | None:
     requeued = file.match(checkpoints.REQUEUED)
     run_dir = file.parent if requeued else file.parent.parent
     inside = requeued or file.parent.name == "checkpoints"
-    return run_dir if inside and (run_dir / "config.yaml").is_file() else None
+    return run_dir if inside and (run_dir / CONFIG).is_file() else None

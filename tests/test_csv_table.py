@@ -92,3 +92,18 @@ def test_without_a_key_each_row_stands_alone(path):
         table.add({"step": 1})
 
     assert len(content(path)) == 2
+
+
+def test_what_shares_a_row_is_never_gone_in_between(path, monkeypatch):
+    """Whatever a process that is killed has written by then, the row holds what it held before."""
+    table = CSVTable(path, key="step")
+    table.add({"step": 1, "train": 3, "val": 4, "other": 5})
+    table.add({"step": 2, "train": 10, "val": 0.123456})
+    monkeypatch.setattr(CSVTable, "_line", lambda self, row: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        table.add({"step": 2, "other": 7})
+    monkeypatch.undo()
+
+    assert CSVTable(path).rows()[-1] == {"step": "2", "train": "10", "val": "0.123456", "other": ""}
+    table.add({"step": 2, "val": 1})
+    assert CSVTable(path).rows()[-1] == {"step": "2", "train": "10", "val": "1", "other": ""}

@@ -24,7 +24,7 @@ def test_a_run_that_nobody_names_has_a_new_directory_each_time():
 
     for _ in range(4):
         chosen.append(runs.choose(None, "digits"))
-        runs.make(chosen[-1])
+        chosen[-1].mkdir(parents=True)
 
     assert len(set(chosen)) == 4
     assert all(path.parent.name == "runs" and path.name.startswith("digits-") for path in chosen)
@@ -34,7 +34,9 @@ def test_a_directory_that_exists_is_refused_and_left_alone(elsewhere):
     (elsewhere / "mine").mkdir()
     (elsewhere / "mine" / "kept.txt").write_text("kept")
 
-    with pytest.raises(FileExistsError, match=r"--run_dir mine exists.*fit --ckpt_path mine; nothing was changed"):
+    with pytest.raises(
+        FileExistsError, match=r"--run_dir mine exists and is no run of lit_vae: .*; nothing was changed"
+    ):
         runs.choose("mine", "digits")
 
     assert (elsewhere / "mine" / "kept.txt").read_text() == "kept"
@@ -49,7 +51,7 @@ def test_choosing_makes_nothing(elsewhere):
 
 def test_processes_that_the_first_one_launches_take_its_directory(monkeypatch):
     chosen = runs.choose(None, "digits")
-    runs.make(chosen)
+    chosen.mkdir(parents=True)
     monkeypatch.setattr(rank_zero_only, "rank", 1)
 
     assert runs.choose(None, "digits") == chosen
@@ -63,27 +65,12 @@ def test_a_run_of_the_same_process_does_not_inherit_the_directory_of_the_one_bef
     assert str(runs.choose("second", "digits")) == "second"
 
 
-def test_a_directory_that_cannot_be_made_names_the_flag(elsewhere):
-    (elsewhere / "file").write_text("")
-
-    with pytest.raises(OSError, match=r"--run_dir file/run can not be made: Not a directory"):
-        runs.make(elsewhere.joinpath("file", "run").relative_to(elsewhere))
-
-
 def test_a_process_that_another_launcher_started_writes_nowhere_and_so_refuses_nothing(elsewhere, monkeypatch):
     (elsewhere / "mine").mkdir()
     monkeypatch.delenv(runs.RUN_DIR_VARIABLE, raising=False)
     monkeypatch.setattr(rank_zero_only, "rank", 1)
 
     assert str(runs.choose("mine", "digits")) == "mine"
-
-
-def test_a_directory_that_came_to_be_since_it_was_chosen_is_refused(elsewhere):
-    chosen = runs.choose("mine", "digits")
-    chosen.mkdir()
-
-    with pytest.raises(OSError, match=r"--run_dir mine can not be made: File exists"):
-        runs.make(chosen)
 
 
 def test_a_checkpoint_tells_its_run(elsewhere):
@@ -103,10 +90,7 @@ def test_a_run_may_begin_again_in_an_empty_directory_or_its_own(elsewhere):
     (elsewhere / "begun" / "config.yaml").write_text("")
 
     for name in ("empty", "begun", "new"):
-        chosen = runs.choose(name, "digits", resume=True)
-        runs.make(chosen, exist_ok=True)
-
-        assert chosen.is_dir()
+        assert str(runs.choose(name, "digits", resume=True)) == name
 
 
 def test_no_run_begins_among_files_of_the_users(elsewhere):
@@ -116,3 +100,23 @@ def test_no_run_begins_among_files_of_the_users(elsewhere):
     for name in ("own", "own/notes.txt"):
         with pytest.raises(FileExistsError, match=rf"--run_dir {name} exists and is no run of lit_vae"):
             runs.choose(name, "digits", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("holds", "says"),
+    [
+        (["config.yaml", "checkpoints/last.ckpt"], "holds a run: go on with it with .* fit --ckpt_path mine"),
+        (["config.yaml"], "nothing was trained yet: begin it with .* fit --ckpt_path mine"),
+        ([".lock"], "exists: name another, or add --resume auto"),
+        ([], "exists: name another, or add --resume auto"),
+    ],
+)
+def test_a_directory_that_exists_says_what_goes_on_in_the_state_that_it_is_in(elsewhere, holds, says):
+    (elsewhere / "mine" / "checkpoints").mkdir(parents=True)
+    for name in holds:
+        (elsewhere / "mine" / name).write_text("")
+    if not any("/" in name for name in holds):
+        (elsewhere / "mine" / "checkpoints").rmdir()
+
+    with pytest.raises(FileExistsError, match=f"--run_dir mine .*{says}.*; nothing was changed"):
+        runs.choose("mine", "digits")

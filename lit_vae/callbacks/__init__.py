@@ -6,6 +6,7 @@ from lit_vae.callbacks.collapse import CollapseWatch
 from lit_vae.callbacks.compile import Compile
 from lit_vae.callbacks.ema import EMA
 from lit_vae.callbacks.examples import Examples
+from lit_vae.callbacks.keep_best import KeepBest
 from lit_vae.callbacks.keep_last import KeepLast
 from lit_vae.callbacks.monitors import CheckMonitors
 from lit_vae.callbacks.optimizer_monitor import OptimizerMonitor
@@ -26,6 +27,7 @@ __all__ = [
     "CollapseWatch",
     "Compile",
     "Examples",
+    "KeepBest",
     "KeepLast",
     "OptimizerMonitor",
     "Progress",

@@ -43,10 +43,15 @@ class SaveConfig(Callback):
         for logger in trainer.loggers:
             logger.log_hyperparams(self.version | yaml.safe_load(self.config))
 
-    def write(self, run_dir: Path) -> None:
-        """Write the config into a run directory that has none."""
+    def write(self, run_dir: Path, anew: bool = False) -> None:
+        """Write the config into a run directory that has none.
+
+        Args:
+            run_dir: The directory.
+            anew: Whether another one, of a run of which nothing was trained, goes.
+        """
         file = run_dir / "config.yaml"
-        if not file.exists():
+        if anew or not file.exists():
             with replacing(file) as unfinished:
                 unfinished.write_text(self.config, encoding="utf-8")
 

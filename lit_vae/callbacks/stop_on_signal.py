@@ -34,8 +34,7 @@ class StopOnSignal(Callback):
     A SIGHUP that is ignored, as under ``nohup``, remains so.
 
     Args:
-        keep_last: Writes the checkpoint and says how to go on from it; None where nothing is trained. It comes before
-            this callback in the trainer's list.
+        keep_last: Writes the checkpoint and says how to go on from it; None where nothing is trained.
     """
 
     def __init__(self, keep_last: KeepLast | None = None) -> None:
@@ -91,6 +90,7 @@ class StopOnSignal(Callback):
         if self._keep_last is None:
             print(f"\n{what}", flush=True)
         else:
+            self._keep_last.rescue(trainer, exception)
             self._keep_last.say(what)
         if trainer.strategy.launcher is not None:
             # they wait for this process; Lightning would kill it soon after them, and a logger may still be writing

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from lit_vae import runs
 from lit_vae.callbacks import SaveConfig
+from lit_vae.claim import Claim
 from lit_vae.cli import configs, preflight
 from lit_vae.cli.quiet import quieten
 from lit_vae.cli.train import TrainCLI
@@ -43,7 +43,8 @@ def import_checkpoint(words: list[str]) -> None:
     preflight.check(preflight.read(config), f"--config {config}")
     preflight.check_flags(words[1:], preflight.read(config))
     given = [f"--config={config}", f"--run_dir={outs[-1]}", *words[1:]]
-    ImportCLI(words[0], systems[-1], "raw" if which[-1:] == ["raw"] else "ema", given)
+    with Claim() as claim:
+        ImportCLI(words[0], systems[-1], "raw" if which[-1:] == ["raw"] else "ema", given, claim)
 
 
 class ImportCLI(TrainCLI):
@@ -54,13 +55,14 @@ class ImportCLI(TrainCLI):
         system: Whose it is.
         which: Which of its weights.
         words: As for ``fit``.
+        claim: Makes and locks the run's directory.
     """
 
-    def __init__(self, file: str, system: str, which: Which, words: list[str]) -> None:
+    def __init__(self, file: str, system: str, which: Which, words: list[str], claim: Claim) -> None:
         self._file = file
         self._system = SYSTEMS[system]
         self._weights = read(file, which)
-        super().__init__("fit", words, "imported", None)
+        super().__init__("fit", words, "imported", None, claim=claim)
 
     def before_fit(self) -> None:
         """Nothing is trained, and the data is not read: what its integers stand for, its settings say."""
@@ -75,7 +77,7 @@ class ImportCLI(TrainCLI):
         trainer.strategy.connect(vae)
         vae.trainer = trainer
         assert self._run_dir is not None, "fit has a run directory"
-        runs.make(self._run_dir)
+        self._claim.begin()
         callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
         (save_config,) = (callback for callback in callbacks if isinstance(callback, SaveConfig))
         save_config.write(self._run_dir)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import shlex
 import shutil
+import string
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,13 @@ from lightning.pytorch.loggers import WandbLogger
 
 from lit_vae import commands
 from lit_vae.cli.words import flags
+from lit_vae.files import replacing
 
 WANDB = {"class_path": "lightning.pytorch.loggers.WandbLogger"}
 PROJECT = "lit_vae"
 CSV = "lit_vae.cli.metrics_file.MetricsFile"
+WANDB_ID = "wandb_id.txt"
+"""Where a run keeps its id at W&B."""
 WANT_FOLDER = ("CSVLogger", "TensorBoardLogger")
 """Loggers that cannot be named without a folder; :func:`complete` then sets it to the run directory."""
 
@@ -53,6 +58,12 @@ def of_training(given: Any, run_dir: Path, resumed_at: int | None) -> Any:
     """
     if given is False:
         return False
+    for logger in listed(given):
+        if is_wandb(logger) and not logger.init_args.get("version"):
+            logger.init_args.version = recorded_id(run_dir) or new_id()
+        elif str(logger.class_path).endswith("TensorBoardLogger") and logger.init_args.get("version") is None:
+            own = logger.init_args.get("save_dir") in (None, ".")
+            logger.init_args.version = 0 if own else run_dir.name
     file = Namespace(class_path=CSV, init_args=Namespace(folder=str(run_dir.absolute()), resumed_at=resumed_at))
     return [*complete(listed(given), run_dir), file]
 
@@ -117,9 +128,28 @@ def has_tensorboard() -> bool:
 
 
 def recorded_id(run_dir: Path) -> str | None:
-    """The id under which W&B already knows a run that is resumed; None for a new one."""
+    """The id under which W&B already knows a run that is resumed; None for a new one.
+
+    It is in a file of its own; a run of an earlier version has it in the names of what was recorded alone.
+    """
+    file = run_dir / WANDB_ID
+    if file.is_file():
+        return file.read_text(encoding="utf-8").strip() or None
     folders = sorted((run_dir / "wandb").glob("*run-*-*"))
     return folders[-1].name.rpartition("-")[2] if folders else None
+
+
+def new_id() -> str:
+    """An id for a run at W&B, of the kind that it makes itself."""
+    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+
+
+def keep_id(trainer: Trainer, run_dir: Path) -> None:
+    """Keep the id of a run at W&B in its directory, so that it is one through all that the run is resumed."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger) and not (run_dir / WANDB_ID).is_file():
+            with replacing(run_dir / WANDB_ID) as unfinished:
+                unfinished.write_text(f"{logger.version}\n", encoding="utf-8")
 
 
 def is_offline() -> bool:

@@ -16,7 +16,8 @@ NAME = "metrics.csv"
 class MetricsFile(Logger):
     """Writes ``metrics.csv``, a row for each optimizer step at which something was logged.
 
-    A run that is resumed goes on in the same file. What it held of later steps than the one that training resumes from
+    It is on the disk, and not only on its way there, after each validation. A run that is resumed goes on in the same
+    file. What it held of later steps than the one that training resumes from
     is dropped: those steps are taken again.
 
     Args:
@@ -48,6 +49,8 @@ class MetricsFile(Logger):
         assert step is not None
         whole = {"step": step} | ({"epoch": int(metrics["epoch"])} if "epoch" in metrics else {})
         self._table.add(whole | {name: float(metrics[name]) for name in sorted(metrics) if name not in whole})
+        if any(name.startswith("val/") for name in metrics):
+            self._table.sync()
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:

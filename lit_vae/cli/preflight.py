@@ -34,7 +34,7 @@ SLOTS: dict[str, type | None] = {
 }
 """Where a class is named, and what it must be where that is ours to say; for their arguments, signatures say it."""
 
-SECTIONS = ("model", "trainer", "examples", "collapse", "checkpoint")
+SECTIONS = ("model", "trainer", "examples", "collapse", "checkpoint", "last")
 """Keys under which there are others."""
 
 NUMBER = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?")

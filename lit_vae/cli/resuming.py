@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.utilities import rank_zero_only
 
 from lit_vae import checkpoints
 from lit_vae.changes import Changes, changes, shown
@@ -43,6 +44,28 @@ def resumed(verb: str, words: list[str], how: str, ckpt_paths: list[str]) -> tup
         raise ValueError("--resume auto needs --run_dir DIR: it goes on from a checkpoint there, or starts there")
     holds_one = any(checkpoints.of_run(Path(run_dirs[-1])))
     return (rest, run_dirs[-1:]) if holds_one else (words, [])
+
+
+def begun_anew(words: list[str], names: list[str], run_dir: Path) -> tuple[list[str], list[str], list[str]]:
+    """What a command says that goes on with a run which ended before its first checkpoint: it begins anew.
+
+    Args:
+        words: What follows fit, without ``--ckpt_path`` and ``--config``.
+        names: What was given with ``--config``.
+        run_dir: The run.
+
+    Returns:
+        The words, the configs, of which the run's own is the first, and no checkpoint.
+
+    Raises:
+        ValueError: If another directory is named for it.
+    """
+    words, run_dirs = take(words, "--run_dir")
+    if any(Path(path) != run_dir for path in run_dirs):
+        raise ValueError(f"--run_dir {run_dirs[-1]}: fit writes into the run of --ckpt_path {run_dir}; leave it out")
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        print(f"{run_dir} holds no checkpoint: nothing was trained there yet, and it begins anew", flush=True)
+    return [*words, f"--run_dir={run_dir}"], [str(run_dir / "config.yaml"), *names], []
 
 
 def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:

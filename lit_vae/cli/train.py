@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from argparse import SUPPRESS
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 import yaml
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
@@ -23,6 +22,7 @@ from lit_vae.callbacks import (
     CheckMonitors,
     CollapseWatch,
     Examples,
+    KeepBest,
     KeepLast,
     OptimizerMonitor,
     Progress,
@@ -31,12 +31,13 @@ from lit_vae.callbacks import (
     Throughput,
     ValidationLines,
 )
-from lit_vae.cli import configs, evaluations, fallback, loggers, opening, preflight
+from lit_vae.claim import Claim
+from lit_vae.cli import configs, evaluations, fallback, loggers, opening, preflight, retired
 from lit_vae.cli.initial import take_weights
 from lit_vae.cli.parsing import own_words, parse
 from lit_vae.cli.portion import portion
 from lit_vae.cli.quiet import quieten
-from lit_vae.cli.resuming import changed_settings, nothing_left, resumed
+from lit_vae.cli.resuming import begun_anew, changed_settings, nothing_left, resumed
 from lit_vae.cli.words import take
 from lit_vae.commands import command
 from lit_vae.data import AnySplit, SymbolDataModule
@@ -79,29 +80,54 @@ def run(verb: str, words: list[str]) -> None:
         raise ValueError(f"--init_from is for fit, and starts a new run, without --ckpt_path; got {verb}")
     if resumes:
         words, ckpt_paths = resumed(verb, words, resumes[-1], ckpt_paths)
+    if verb == "fit" and ckpt_paths and runs.is_begun(Path(ckpt_paths[-1])):
+        words, names, ckpt_paths = begun_anew(words, names, Path(ckpt_paths[-1]))
+        resumes = ["auto"]
     asks_for_help = any(word in ("-h", "--help") or word.endswith(".help") for word in words)
     if not (ckpt_paths or asks_for_help or ((names or origins) and verb == "fit")):
         needs = "--config NAME_OR_FILE or --ckpt_path RUN" if verb == "fit" else "--ckpt_path RUN"
         raise ValueError(f"{verb} needs {needs}; {command('configs')} lists the packaged configs")
-    checkpoint = None
-    if ckpt_paths:
-        checkpoint = fallback.to_resume(ckpt_paths[-1]) if verb == "fit" else checkpoints.find(ckpt_paths[-1], "best")
+    with Claim() as claim:
+        _run(verb, words, names, ckpt_paths, origins, bool(resumes), claim)
+
+
+def _run(
+    verb: str,
+    words: list[str],
+    names: list[str],
+    ckpt_paths: list[str],
+    origins: list[str],
+    again: bool,
+    claim: Claim,
+) -> None:
+    """Run a verb, its own flags taken out of its words and given as lists of their values."""
+    checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
+    run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
+    if verb == "fit" and run_dir is not None:
+        claim.go_on(run_dir)
+    if verb == "fit" and ckpt_paths:
+        checkpoint = fallback.to_resume(ckpt_paths[-1])
     origin = checkpoints.find(origins[-1], "best", "--init_from") if origins and not ckpt_paths else None
     source, flag = (origin, "--init_from") if origin else (checkpoint, "--ckpt_path")
     saved = checkpoints.config(source) if source else None
     if source is not None and saved is None and not names:
         raise ValueError(f"{flag} {source} was built in Python and holds no config: say one with --config")
-    config = yaml.safe_load(saved) if saved else {}
+    own = yaml.safe_load(saved) if saved else {}
+    config = retired.without(own, f"{flag} {source}")
     preflight.check(config, f"{flag} {source}" if source else "")
+    sources = [] if not saved else [f"--config={saved}" if config is own else retired.as_word(config)]
     files = [configs.resolve(name) for name in names]
     for file in files:
-        config = preflight.overlay(config, preflight.read(file))
+        given = preflight.read(file)
+        changes = retired.without(given, f"--config {file}")
+        config = preflight.overlay(config, changes)
         preflight.check(config, f"--config {file}")
+        sources.append(f"--config={file}" if changes is given else retired.as_word(changes))
+    retired.refuse(words)
     preflight.check_flags(words, config)
     words = loggers.placed(words, preflight.dig(config, ["trainer", "logger"]))
-    sources = ([f"--config={saved}"] if saved else []) + [f"--config={file}" for file in files]
     try:
-        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, bool(resumes), origin)
+        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, again, origin, claim)
     except BaseException as error:
         loggers.finish(exit_code=1)
         if isinstance(error, FloatingPointError) and rank_zero_only.rank != 0:  # type: ignore[attr-defined]
@@ -123,6 +149,7 @@ class TrainCLI(LightningCLI):
         checkpoint: What is resumed or evaluated; None to start anew.
         again: Whether a new run may start where one ended before its first checkpoint.
         origin: The checkpoint whose weights a new run begins with; None for fresh ones.
+        claim: Makes and locks the directory of a new run; None for one that lasts as long as this.
     """
 
     def __init__(
@@ -133,6 +160,7 @@ class TrainCLI(LightningCLI):
         checkpoint: Path | None,
         again: bool = False,
         origin: Path | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self._verb = verb
         self._words = words
@@ -140,7 +168,7 @@ class TrainCLI(LightningCLI):
         self._checkpoint = checkpoint
         self._again = again
         self._origin = origin
-        self._made_run_dir = False
+        self._claim = claim or Claim()
         self._changes: changes.Changes = {}
         self._taken: list[str] = []
         self._wandb: list[WandbLogger] = []
@@ -197,17 +225,10 @@ class TrainCLI(LightningCLI):
             parser.add_argument("--split", type=AnySplit, default="test", help="Test on train, val, test or all.")
         parser.add_lightning_class_args(CollapseWatch, "collapse")
         parser.add_lightning_class_args(Examples, "examples")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.monitor": "val/nelbo",
-                "checkpoint.filename": "best-step={step}",
-                "checkpoint.auto_insert_metric_name": False,
-                "checkpoint.save_last": True,
-                "checkpoint.enable_version_counter": False,
-                "trainer.logger": [loggers.WANDB],
-            }
-        )
+        parser.add_lightning_class_args(KeepBest, "checkpoint")
+        parser.add_class_arguments(KeepLast, "last", skip={"folder"}, sub_configs=True)
+        parser.callback_keys.append("last")
+        parser.set_defaults({"trainer.logger": [loggers.WANDB]})
         for source, target in {
             "data.num_values": "model.head.init_args.num_values",
             "data.shape": "model.head.init_args.shape",
@@ -224,12 +245,11 @@ class TrainCLI(LightningCLI):
         if self._checkpoint is not None:
             self._changes = changed_settings(self._checkpoint, yaml.safe_load(self._yaml), self._verb == "fit")
         if self._run_dir is None and self._verb == "fit":
-            self._run_dir = runs.choose(given, self._name, self._again)
+            self._run_dir = self._claim.start(given, self._name, self._again)
         elif any(word.partition("=")[0] == "--run_dir" for word in self._words):
             raise ValueError(f"--run_dir {given}: {self._verb} writes into the checkpoint's own run; leave it out")
         if self._run_dir is not None:
             config.trainer.default_root_dir = str(self._run_dir)
-            config.checkpoint.dirpath = str(self._run_dir / "checkpoints")
         given = config.trainer.logger
         if self._verb == "fit":
             assert self._run_dir is not None
@@ -261,10 +281,11 @@ class TrainCLI(LightningCLI):
             callbacks.append(ValidationLines())
         if self._verb == "fit":
             assert self._run_dir is not None
-            keep_last = KeepLast(self._run_dir / "checkpoints")
-            callbacks = [OptimizerMonitor(), *callbacks, Throughput()]
+            keep_last = self.config_init[self._verb].last
+            callbacks = [OptimizerMonitor(), *callbacks, Throughput(keep_last)]
+            self._save_config = SaveConfig(self._yaml, self._changes)
             callbacks += [ChangedSettings(self._changes)] * (self._checkpoint is not None)
-            callbacks += [SaveConfig(self._yaml, self._changes), keep_last, StopOnSignal(keep_last), CheckMonitors()]
+            callbacks += [self._save_config, StopOnSignal(keep_last), CheckMonitors()]
         else:
             callbacks.append(StopOnSignal())
             # they would write what is found as the history of step 0
@@ -280,7 +301,7 @@ class TrainCLI(LightningCLI):
         return {**super()._prepare_subcommand_kwargs(subcommand), **checkpoint}
 
     def before_fit(self) -> None:
-        """Make the run directory, now that everything that can be checked has been, data and optimizer too."""
+        """Begin the run, now that everything that can be checked has been, data and optimizer too."""
         assert self._run_dir is not None
         if not self.trainer.is_global_zero:
             return
@@ -291,9 +312,9 @@ class TrainCLI(LightningCLI):
             identity.refuse_other(checkpoints.read(self._checkpoint), str(run))
             fallback.put_aside(self._run_dir)
         self.model.configure_optimizers()
-        if self._checkpoint is None or not self._run_dir.exists():
-            self._made_run_dir = not self._run_dir.exists()
-            runs.make(self._run_dir, exist_ok=self._again)
+        self._claim.begin()
+        self._save_config.write(self._run_dir, anew=self._checkpoint is None)
+        loggers.keep_id(self.trainer, self._run_dir)
 
     def fit(self, **arguments: Any) -> None:
         """Train, where there is something left to; what fails before its first step leaves nothing behind."""
@@ -315,8 +336,7 @@ class TrainCLI(LightningCLI):
         except BaseException:
             if trainer.is_global_zero and trainer.global_step in (0, begun_at):
                 loggers.discard()
-                if self._made_run_dir:
-                    shutil.rmtree(self._run_dir)
+                self._claim.discard()
             raise
 
     def before_test(self) -> None:
@@ -363,4 +383,4 @@ class TrainCLI(LightningCLI):
         if any(checkpoints.of_run(self._run_dir)):
             print(f"run: {self._run_dir}; evaluate it with: {command('test', '--ckpt_path', self._run_dir)}")
         else:
-            print(f"run: {self._run_dir}; it holds no checkpoint: none was written")
+            print(f"run: {self._run_dir}; it holds no checkpoint: nothing was trained")

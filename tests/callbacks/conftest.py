@@ -1,6 +1,7 @@
 """A model and data on which a trainer runs in a moment."""
 
 import pytest
+from lightning.pytorch.callbacks import Checkpoint
 
 from lit_vae import LitVAE
 from lit_vae.backbones import ConvVAE
@@ -23,5 +24,10 @@ def vae(data):
 @pytest.fixture
 def make_short_trainer(make_trainer):
     """Makes trainers of two steps and one batch of validation an epoch."""
-    short = {"limit_train_batches": 2, "limit_val_batches": 1, "max_epochs": 1}
-    return lambda *callbacks, **settings: make_trainer(callbacks=list(callbacks), **{**short, **settings})
+
+    def make(*callbacks, **settings):
+        saves = any(isinstance(callback, Checkpoint) for callback in callbacks)
+        short = {"limit_train_batches": 2, "limit_val_batches": 1, "max_epochs": 1, "enable_checkpointing": saves}
+        return make_trainer(callbacks=list(callbacks), **{**short, **settings})
+
+    return make

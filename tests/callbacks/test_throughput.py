@@ -4,28 +4,9 @@ import time
 
 import pytest
 from lightning.pytorch import Callback
-from lightning.pytorch.loggers import Logger
+from tiny import Kept
 
 from lit_vae.callbacks import Throughput
-
-
-class Kept(Logger):
-    """Keeps what is logged of a kind."""
-
-    name = version = "kept"
-
-    def __init__(self, ending):
-        super().__init__()
-        self.ending = ending
-        self.found = {}
-
-    def log_metrics(self, metrics, step=None):
-        for name, value in metrics.items():
-            if name.endswith(self.ending):
-                self.found.setdefault(name, {})[step] = value
-
-    def log_hyperparams(self, *args, **kwargs):
-        """Nothing."""
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""Models that train in a moment, on digits."""
+"""Models that train in a moment, on digits, and what keeps what they log."""
 
 import torch
+from lightning.pytorch.loggers import Logger
 
 from lit_vae.backbones import ConvVAE
 from lit_vae.heads import LogisticPixelHead
@@ -28,3 +29,22 @@ def parts(data, backbone=ConvVAE):
     head = LogisticPixelHead(width=4, num_values=data.num_values, shape=data.shape, components=1)
     built = backbone(head.embed_width, head.positions, width=4, latent=2, halvings=1)
     return {"backbone": built, "head": head, "objective": ELBO(per="symbol")}
+
+
+class Kept(Logger):
+    """Keeps what is logged of a kind."""
+
+    name = version = "kept"
+
+    def __init__(self, ending):
+        super().__init__()
+        self.ending = ending
+        self.found = {}
+
+    def log_metrics(self, metrics, step=None):
+        for name, value in metrics.items():
+            if name.endswith(self.ending):
+                self.found.setdefault(name, {})[step] = value
+
+    def log_hyperparams(self, *args, **kwargs):
+        """Nothing."""

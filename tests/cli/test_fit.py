@@ -217,7 +217,7 @@ def test_a_run_without_a_checkpoint_is_told_so_and_not_how_to_evaluate_it(cli):
     answer = cli("fit", "--config", "pictures.yaml", "--run_dir", "none", "--trainer.max_epochs", "0")
 
     assert answer.status == 0
-    assert answer.out.rstrip().endswith("run: none; it holds no checkpoint: none was written")
+    assert answer.out.rstrip().endswith("run: none; it holds no checkpoint: nothing was trained")
 
 
 def test_resuming_what_is_finished_says_what_to_raise(cli, finished):
@@ -245,3 +245,38 @@ def test_a_run_that_was_moved_goes_on_where_it_is(cli, finished):
     assert (answer.status, answer.err) == (0, "")
     assert checkpoints.find(finished / "moved", "best").name == "best-step=8.ckpt"
     assert not (finished / "pictures").exists()
+
+
+EARLIER = {
+    **{
+        "dirpath": None,
+        "verbose": False,
+        "save_last": True,
+        "save_on_exception": False,
+        "enable_version_counter": False,
+    },
+    **{"auto_insert_metric_name": False, "every_n_train_steps": None, "train_time_interval": None},
+    **{"every_n_epochs": None, "save_on_train_epoch_end": None},
+}
+"""What a run of an earlier version says of its checkpoints beside what is said today."""
+
+
+def test_a_config_of_an_earlier_version_says_what_happens_anyway(cli):
+    file = cli.config("pictures", checkpoint={"monitor": "val/rate", **EARLIER}, trainer__max_steps=1)
+
+    answer = cli("fit", "--config", file, "--run_dir", "mine")
+
+    assert (answer.status, answer.err) == (0, "")
+    kept = yaml.safe_load((cli.folder / "mine" / "config.yaml").read_text())["checkpoint"]
+    assert kept["monitor"] == "val/rate"
+    assert not kept.keys() & EARLIER.keys()
+
+
+def test_a_config_of_an_earlier_version_that_asks_for_what_is_no_more_is_told_so(cli):
+    file = cli.config("pictures", checkpoint={**EARLIER, "every_n_train_steps": 100})
+
+    answer = cli("fit", "--config", file, "--run_dir", "mine")
+
+    assert answer.status == 2
+    assert f"--config {file}: there is no checkpoint.every_n_train_steps any more" in answer.err
+    assert not (cli.folder / "mine").exists()

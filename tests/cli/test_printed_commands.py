@@ -81,10 +81,8 @@ def test_an_interrupted_run_prints_how_to_resume(cli, spaced, capsys):
     from lit_vae.callbacks import KeepLast
 
     class Stopped:
-        world_size, is_global_zero, global_step = 1, True, 4
+        is_global_zero, global_step = True, 4
         state = type("State", (), {"fn": "fit"})
-        _checkpoint_connector = type("Connector", (), {"dump_checkpoint": staticmethod(dict)})
-        strategy = type("Strategy", (), {"save_checkpoint": staticmethod(lambda *args: None)})
 
     KeepLast(Path(RUN) / "checkpoints").on_exception(Stopped(), None, KeyboardInterrupt())
 
