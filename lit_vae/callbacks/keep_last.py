@@ -7,6 +7,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 
 from lit_vae.commands import command
+from lit_vae.restarting import begin_validation_again
+from lit_vae.vae import LitVAE
 
 
 class KeepLast(Callback):
@@ -43,7 +45,10 @@ class KeepLast(Callback):
             return
         whole = trainer.world_size == 1 or isinstance(trainer.strategy, DDPStrategy)
         if whole and self._begun_at is not None and trainer.global_step > self._begun_at:
-            self._save_alone(trainer, exception)
+            if not isinstance(pl_module, LitVAE) or pl_module.step_under_way.can_be_saved_alone():
+                self._save_alone(trainer, exception)
+            elif self.path.exists():
+                print(f"\n{self.path} stays as it was: a step that is broken off cannot be gone on with", flush=True)
         if isinstance(exception, KeyboardInterrupt):
             self.say("interrupted")
 
@@ -68,14 +73,3 @@ class KeepLast(Callback):
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)
         self._saved_at = trainer.global_step
-
-
-def begin_validation_again(checkpoint: dict[str, Any]) -> None:
-    """Have Lightning resume with the whole validation in which a checkpoint was written; it would leave it out.
-
-    Args:
-        checkpoint: Its contents, to be changed: of the validation one batch has been begun, and none is done.
-    """
-    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
-    begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
-    progress |= {"total": begun, "current": dict.fromkeys(begun, 0), "is_last_batch": False}

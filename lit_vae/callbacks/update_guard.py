@@ -98,12 +98,12 @@ class UpdateGuard(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         refuse_sharding(trainer, self)
+        self._before = {}  # a checkpoint, which is loaded next, may hold that of a step under way
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state = pl_module.state_dict(keep_vars=True)
         weights = dict(pl_module.named_parameters(remove_duplicate=False))
         self._buffers = [name for name, value in state.items() if isinstance(value, Tensor) and name not in weights]
-        self._before = {}
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if not self._before:
@@ -161,6 +161,7 @@ class UpdateGuard(Callback):
             "skipped": self._skipped,
             "in_a_row": self._in_a_row,
             "diagnosis": self._diagnosis,
+            "before": self._before,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -170,6 +171,7 @@ class UpdateGuard(Callback):
         self._skipped = state_dict["skipped"]
         self._in_a_row = state_dict["in_a_row"]
         self._diagnosis = state_dict["diagnosis"]
+        self._before = dict(state_dict.get("before", {}))
 
 
 def diagnose(module: torch.nn.Module, terms: dict[str, Tensor]) -> str:

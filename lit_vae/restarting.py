@@ -1,0 +1,42 @@
+"""Where in an epoch Lightning goes on from a checkpoint, and what it would leave out there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+
+def begin_validation_again(checkpoint: dict[str, Any]) -> None:
+    """Have Lightning resume with the whole validation in which a checkpoint was written; it would leave it out.
+
+    Args:
+        checkpoint: Its contents, to be changed: of the validation one batch has been begun, and none is done.
+    """
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+    begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+    progress |= {"total": begun, "current": dict.fromkeys(begun, 0), "is_last_batch": False}
+
+
+def keep_validation(checkpoint: dict[str, Any], trainer: Trainer) -> None:
+    """Have Lightning resume with the validation that is due after the batch at whose end a checkpoint is written.
+
+    It would take it for done. Elsewhere nothing is changed.
+
+    Args:
+        checkpoint: Its contents, to be changed.
+        trainer: Which writes it.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    at_end_of_batch = batches["current"]["processed"] == batches["current"]["completed"] + 1
+    if trainer.state.fn != "fit" or not at_end_of_batch or trainer.fit_loop._data_fetcher is None:
+        return
+    # a validation because training is asked to stop is none of those of a training that goes on
+    stops, trainer.should_stop = trainer.should_stop, False
+    due = loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
+    trainer.should_stop = stops
+    if due:
+        for counts in ("total", "current"):
+            batches[counts] = {**batches[counts], "completed": batches[counts]["processed"]}
+        begin_validation_again(checkpoint)
