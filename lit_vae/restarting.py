@@ -40,3 +40,24 @@ def keep_validation(checkpoint: dict[str, Any], trainer: Trainer) -> None:
         for counts in ("total", "current"):
             batches[counts] = {**batches[counts], "completed": batches[counts]["processed"]}
         begin_validation_again(checkpoint)
+
+
+def end_epoch_once(checkpoint: dict[str, Any], trainer: Trainer) -> None:
+    """Have Lightning begin the next epoch where a checkpoint was written at an epoch's end.
+
+    Where ``trainer.max_steps`` is set it would go on inside the epoch that is over, whose batches it would count on.
+
+    Args:
+        checkpoint: Its contents, to be changed: the epoch's last batch is done, and its end is not.
+        trainer: Which goes on from it.
+    """
+    loops = checkpoint["loops"]["fit_loop"]
+    epochs, batches = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
+    is_over = batches["is_last_batch"] and 0 < epochs["current"]["ready"] == epochs["current"]["processed"]
+    if trainer.max_steps == -1 or not is_over:
+        return
+    for counts in ("total", "current"):
+        before = epochs[counts]["processed"] - 1
+        epochs[counts] = {**epochs[counts], "processed": before, "completed": before}
+        batches[counts] = {**batches[counts], "completed": batches[counts]["processed"] - 1}
+    loops["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1

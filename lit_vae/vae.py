@@ -33,7 +33,7 @@ from lit_vae.notices import notice
 from lit_vae.objectives import Objective, Terms
 from lit_vae.plateaus import StepPlateaus, configured
 from lit_vae.regularizers import Pass, Regularizer, penalties
-from lit_vae.restarting import keep_validation
+from lit_vae.restarting import end_epoch_once, keep_validation
 from lit_vae.step_under_way import StepUnderWay
 from lit_vae.symbols import restore
 from lit_vae.whole_step import WholeStep
@@ -340,6 +340,7 @@ class LitVAE(LatentVariableModel):
             self._resumed_batches = checkpoint.get(checkpoints.BATCHES_KEY)
             checkpoints.go_on_training(checkpoint)
             self.step_under_way.load(checkpoint)
+            end_epoch_once(checkpoint, self._trainer)
         if checkpoint["symbols"] is None:
             return
         trained_on = restore(checkpoint["symbols"])

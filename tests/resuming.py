@@ -26,6 +26,7 @@ from lit_vae import callbacks as ours
 from lit_vae.backbones import BatchNormPosterior, ConvVAE, RecurrentVAE
 from lit_vae.cli.metrics_file import NAME, MetricsFile
 from lit_vae.cli.quiet import quieten
+from lit_vae.cli.resuming import nothing_left
 from lit_vae.data import DigitsDataModule, TextLinesDataModule
 from lit_vae.heads import L2PixelHead, LogisticPixelHead, LSTMTokenHead
 from lit_vae.objectives import ELBO, Cyclical, FreeBits, GammaBalance, Linear, Logistic, SquareBalance, TargetKL
@@ -198,6 +199,9 @@ RECIPES = {
     ),
     "no validation": Recipe(pictures(), settings={"limit_val_batches": 0}),
     "steps": Recipe(pictures(), settings={"max_epochs": -1, "max_steps": 12, **HALVES}),
+    "steps, validated at the end": Recipe(
+        pictures(scheduler=plateau), settings={"max_epochs": 9, "max_steps": 10, "accumulate_grad_batches": 2}
+    ),
     "bfloat16": Recipe(pictures(), settings={"precision": "bf16-mixed", "accumulate_grad_batches": 2}),
     "workers": Recipe(pictures(), workers=2, settings=HALVES),
     "texts, workers": Recipe(text_vae, data="texts", workers=2, settings={"accumulate_grad_batches": 2}),
@@ -229,7 +233,7 @@ class SaveEverywhere(Checkpoint):
             self._save(trainer, "validation")
 
     def on_train_epoch_end(self, trainer, *args):
-        self._save(trainer, "zepoch")
+        self._save(trainer, "x-epoch")
 
 
 class End(Checkpoint):
@@ -246,7 +250,7 @@ class End(Checkpoint):
         }
 
 
-def train(name: str, folder: Path, resumed: Path | None = None, save: Path | None = None) -> dict[str, Any]:
+def train(name: str, folder: Path, resumed: Path | None = None, save: Path | None = None) -> dict[str, Any] | None:
     """Train a recipe, from the start or from a checkpoint, and test it.
 
     Args:
@@ -256,7 +260,8 @@ def train(name: str, folder: Path, resumed: Path | None = None, save: Path | Non
         save: Where a checkpoint of each place goes.
 
     Returns:
-        Everything that there is in the end, logged rows and the test's numbers too.
+        Everything that there is in the end, logged rows and the test's numbers too; None where a checkpoint is that of
+        the last step, after which training had stopped by itself.
     """
     recipe = RECIPES[name]
     torch.manual_seed(0)
@@ -299,6 +304,8 @@ def train(name: str, folder: Path, resumed: Path | None = None, save: Path | Non
             **({"devices": 2, "strategy": "ddp"} if "LOCAL_RANK" in os.environ or DISTRIBUTED else {}),
         },
     )
+    if resumed is not None and name == "EarlyStopping" and nothing_left(trainer, resumed):
+        return None
     trainer.fit(vae, data, ckpt_path=resumed, weights_only=None if resumed is None else True)
     with (folder / NAME).open(encoding="utf-8") as file:
         rows = [{k: v for k, v in row.items() if "second" not in k and k in row} for row in csv.DictReader(file)]
@@ -353,7 +360,8 @@ def faults(name: str, folder: Path, chosen: Callable[[list[Path]], list[Path]]) 
             shutil.copy(whole / NAME, again)
         if DISTRIBUTED:
             torch.distributed.barrier()
-        found[place.stem] = differences(train(name, again, resumed=place), expected)
+        ending = train(name, again, resumed=place)
+        found[place.stem] = [] if ending is None else differences(ending, expected)
     return found
 
 

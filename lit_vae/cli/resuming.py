@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.callbacks import EarlyStopping, Timer
 
 from lit_vae import checkpoints
 from lit_vae.cli.words import take
@@ -41,7 +41,7 @@ def resumed(verb: str, words: list[str], how: str, ckpt_paths: list[str]) -> tup
 
 
 def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:
-    """Whether a checkpoint has reached the epochs, the steps or the time that a trainer goes to.
+    """Whether a checkpoint has reached the epochs, the steps or the time that a trainer goes to, or its early stopping.
 
     Args:
         trainer: What would go on from it.
@@ -50,9 +50,15 @@ def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:
     saved = checkpoints.read(checkpoint)
     epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     reached = [(trainer.max_epochs, epochs), (trainer.max_steps, saved["global_step"])]
+    states = saved.get("callbacks", {})
+    for stopping in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(stopping, EarlyStopping) and stopping.state_key in states:
+            # Lightning remembers how often nothing improved, and not that it stopped because of it
+            if states[stopping.state_key]["wait_count"] >= stopping.patience:
+                return True
     for timer in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(timer, Timer) and timer.state_key in saved.get("callbacks", {}):
-            timer.load_state_dict(saved["callbacks"][timer.state_key])
+        if isinstance(timer, Timer) and timer.state_key in states:
+            timer.load_state_dict(states[timer.state_key])
             remaining = timer.time_remaining()
             if remaining is not None and remaining <= 0:
                 return True

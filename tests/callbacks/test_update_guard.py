@@ -193,7 +193,7 @@ def test_a_row_of_broken_updates_stops_the_run_with_what_is_wrong(make_vae, data
     with pytest.raises(
         FloatingPointError,
         match=r"3 updates in a row .* length of nan at step 2: not finite in head\.\S+, .* of \d+ parameters; "
-        r"loss terms: train/bits_per_dim \d.*train/rate.*model\.optimizer\.init_args\.lr.*budget, 3",
+        r"loss terms: train/loss \d.*train/rate.*model\.optimizer\.init_args\.lr.*budget, 3",
     ):
         trainer.fit(vae, data)
 
