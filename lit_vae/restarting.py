@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerStatus
+from torch.utils._pytree import tree_map
 
 
 def begin_validation_again(checkpoint: dict[str, Any]) -> None:
@@ -61,3 +63,49 @@ def end_epoch_once(checkpoint: dict[str, Any], trainer: Trainer) -> None:
         epochs[counts] = {**epochs[counts], "processed": before, "completed": before}
         batches[counts] = {**batches[counts], "completed": batches[counts]["processed"] - 1}
     loops["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
+
+
+class BeforeValidation(Callback):
+    """Remembers what a validation's end changes, for the case that it fails half-way and is begun again.
+
+    That is the state of callbacks, of learning-rate schedules, and the rates themselves. :class:`lit_vae.LitVAE` brings
+    this callback along.
+    """
+
+    def __init__(self) -> None:
+        self._remembered: dict[str, Any] = {}
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]
+        states = {callback.state_key: callback.state_dict() for callback in callbacks}
+        self._remembered = copied(
+            {
+                "callbacks": {key: state for key, state in states.items() if state},
+                "lr_schedulers": [config.scheduler.state_dict() for config in trainer.lr_scheduler_configs],
+                "rates": [[group["lr"] for group in optimizer.param_groups] for optimizer in trainer.optimizers],
+            }
+        )
+
+    def take_back(self, checkpoint: dict[str, Any], trainer: Trainer) -> None:
+        """Put what was there before a validation that has failed into the checkpoint that is written because of it.
+
+        Args:
+            checkpoint: Its contents, to be changed.
+            trainer: Which writes it.
+        """
+        failed = trainer.state.status == TrainerStatus.INTERRUPTED
+        if not (failed and trainer.validating and trainer.state.fn == "fit" and self._remembered):
+            return
+        before = copied(self._remembered)
+        checkpoint["callbacks"] |= before["callbacks"]
+        checkpoint["lr_schedulers"] = before["lr_schedulers"]
+        for state, rates in zip(checkpoint["optimizer_states"], before["rates"], strict=True):
+            groups = [{**group, "lr": rate} for group, rate in zip(state["param_groups"], rates, strict=True)]
+            state["param_groups"] = groups
+
+
+def copied(state: Any) -> Any:
+    """Nested containers copied, what they hold as it is."""
+    return tree_map(lambda part: part, state)

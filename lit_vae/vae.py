@@ -33,7 +33,7 @@ from lit_vae.notices import notice
 from lit_vae.objectives import Objective, Terms
 from lit_vae.plateaus import StepPlateaus, configured
 from lit_vae.regularizers import Pass, Regularizer, penalties
-from lit_vae.restarting import end_epoch_once, keep_validation
+from lit_vae.restarting import BeforeValidation, end_epoch_once, keep_validation
 from lit_vae.step_under_way import StepUnderWay
 from lit_vae.symbols import restore
 from lit_vae.whole_step import WholeStep
@@ -84,6 +84,7 @@ class LitVAE(LatentVariableModel):
         self._trained_on: Identity | None = None
         self._resumed_batches: int | None = None
         self._finite = FiniteCheck()
+        self._before_validation = BeforeValidation()
         self.loss_terms: dict[str, Any] = {}
         """What the latest training loss is made of, [] each, by the names under which it is logged."""
         self.update_left_out = False
@@ -118,7 +119,7 @@ class LitVAE(LatentVariableModel):
 
     def configure_callbacks(self) -> list[Callback]:
         """What every trainer of the model has: training stops where it is not finite; schedules go by validations."""
-        return [self._finite, StepPlateaus()]
+        return [self._finite, self._before_validation, StepPlateaus()]
 
     def setup(self, stage: str) -> None:
         """Learn from the trainer's data module what the symbols stand for, and which data it is."""
@@ -321,6 +322,7 @@ class LitVAE(LatentVariableModel):
         if self._trainer is not None:
             self.step_under_way.save(checkpoint, self._trainer)
             keep_validation(checkpoint, self._trainer)
+            self._before_validation.take_back(checkpoint, self._trainer)
         checkpoint["symbols"] = None if self._symbols is None else self._symbols.state()
         batches = self.trainer.num_training_batches if self._trainer is not None else math.inf
         checkpoint[checkpoints.BATCHES_KEY] = None if batches == math.inf else batches

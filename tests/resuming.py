@@ -250,7 +250,9 @@ class End(Checkpoint):
         }
 
 
-def train(name: str, folder: Path, resumed: Path | None = None, save: Path | None = None) -> dict[str, Any] | None:
+def train(
+    name: str, folder: Path, resumed: Path | None = None, save: Path | None = None, *more: Callback
+) -> dict[str, Any] | None:
     """Train a recipe, from the start or from a checkpoint, and test it.
 
     Args:
@@ -258,6 +260,7 @@ def train(name: str, folder: Path, resumed: Path | None = None, save: Path | Non
         folder: Where its metrics go; where it goes on with those that are there.
         resumed: The checkpoint.
         save: Where a checkpoint of each place goes.
+        more: Further callbacks.
 
     Returns:
         Everything that there is in the end, logged rows and the test's numbers too; None where a checkpoint is that of
@@ -285,7 +288,7 @@ def train(name: str, folder: Path, resumed: Path | None = None, save: Path | Non
     step = None if resumed is None else checkpoints.step(resumed)
     trainer = Trainer(
         accelerator="cpu",
-        callbacks=[*recipe.callbacks(), *([SaveEverywhere(save)] if save else []), end],
+        callbacks=[*recipe.callbacks(), *more, *([SaveEverywhere(save)] if save else []), end],
         logger=[MetricsFile(str(folder), step)],
         default_root_dir=folder,
         enable_checkpointing=True,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import resuming
 from contracts.registry import BALANCES, SCHEDULES
-from resuming import CARRY_NOTHING, RECIPES, faults
+from lightning.pytorch.callbacks import Checkpoint
+from resuming import CARRY_NOTHING, RECIPES, differences, faults, train
 
 from lit_vae import callbacks, regularizers, schedules
 from lit_vae.cli.quiet import quieten
@@ -57,6 +58,31 @@ def test_two_processes_go_on_exactly_from_each_of_their_places(part, tmp_path):
     done = subprocess.run(command, timeout=3000, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+class Fail(Checkpoint):
+    """Fails at the end of the second validation, when everything else has taken it in."""
+
+    def __init__(self):
+        self.validations = 0
+
+    def on_validation_end(self, trainer, *args):
+        self.validations += not trainer.sanity_checking
+        if self.validations == 2:
+            raise OSError("no space left")
+
+
+@pytest.mark.parametrize("name", ["ReduceLROnPlateau", "EarlyStopping", "AggressiveEncoder"])
+def test_a_validation_whose_end_failed_is_taken_in_once(name, tmp_path):
+    folders = [tmp_path / part for part in ("whole", "broken")]
+    for folder in folders:
+        folder.mkdir()
+    expected = train(name, folders[0])
+
+    with pytest.raises(OSError, match="no space left"):
+        train(name, folders[1], None, None, callbacks.KeepLast(folders[1]), Fail())
+
+    assert differences(train(name, folders[1], folders[1] / "last.ckpt"), expected) == []
 
 
 def test_no_part_that_may_carry_state_is_left_out():

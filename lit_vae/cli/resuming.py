@@ -52,9 +52,10 @@ def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:
     reached = [(trainer.max_epochs, epochs), (trainer.max_steps, saved["global_step"])]
     states = saved.get("callbacks", {})
     for stopping in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(stopping, EarlyStopping) and stopping.state_key in states:
+        if isinstance(stopping, EarlyStopping):
             # Lightning remembers how often nothing improved, and not that it stopped because of it
-            if states[stopping.state_key]["wait_count"] >= stopping.patience:
+            waited = states.get(stopping.state_key, {}).get("wait_count", 0)
+            if waited >= stopping.patience:
                 return True
     for timer in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(timer, Timer) and timer.state_key in states:
