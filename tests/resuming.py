@@ -350,8 +350,8 @@ def faults(name: str, folder: Path, chosen: Callable[[list[Path]], list[Path]]) 
         chosen: Which of all places are tried.
     """
     whole, saved = folder / "whole", folder / "saved"
-    saved.mkdir(parents=True)
-    whole.mkdir()
+    saved.mkdir(parents=True, exist_ok=True)
+    whole.mkdir(exist_ok=True)
     expected = train(name, whole, save=saved)
     if DISTRIBUTED:
         torch.distributed.barrier()
