@@ -36,7 +36,7 @@ def test_a_metric_that_is_not_reported_is_named_beside_those_that_are(data, make
     vae = LitVAE(**parts(data), scheduler=falling("val/loss"))
 
     with pytest.raises(
-        ValueError, match=r"monitor of model\.scheduler is val/loss, .* change it to one of .*val/nelbo"
+        ValueError, match=r"model\.scheduler is val/loss, .* change it to one of .*val/nelbo"
     ):
         make_short_trainer().fit(vae, data)
 
