@@ -35,9 +35,7 @@ def test_a_step_for_each_validation_and_none_for_the_trial_before(data, make_sho
 def test_a_metric_that_is_not_reported_is_named_beside_those_that_are(data, make_short_trainer):
     vae = LitVAE(**parts(data), scheduler=falling("val/loss"))
 
-    with pytest.raises(
-        ValueError, match=r"model\.scheduler is val/loss, .* change it to one of .*val/nelbo"
-    ):
+    with pytest.raises(ValueError, match=r"model\.scheduler is val/loss, .* change it to one of .*val/nelbo"):
         make_short_trainer().fit(vae, data)
 
 

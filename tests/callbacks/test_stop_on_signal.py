@@ -26,11 +26,12 @@ class Send(Callback):
     def __init__(self, signum: int, where: str, times: int = 1) -> None:
         self.signum = signum
         self.where = where
-        self.times = times
+        self.left = times
 
     def _send(self, trainer, where):
         if trainer.global_step == (3 if where == "on_after_backward" else 4) and where == self.where:
-            for _ in range(self.times):
+            while self.left:
+                self.left -= 1
                 os.kill(os.getpid(), self.signum)
 
     def on_after_backward(self, trainer, *args):
@@ -95,7 +96,12 @@ def test_a_second_interruption_ends_at_once_and_leaves_the_last_whole_checkpoint
             if trainer.global_step == 2:
                 trainer.save_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
 
-    sent = Send(signal.SIGINT, "on_after_backward", times=2)
+    class SendInSecondBatch(Send):
+        def on_after_backward(self, trainer, *args):
+            if trainer.fit_loop.batch_idx % 2:
+                super().on_after_backward(trainer, *args)
+
+    sent = SendInSecondBatch(signal.SIGINT, "on_after_backward", times=2)
     status, steps = stop(sent, Last(), limit_train_batches=8, accumulate_grad_batches=2)
 
     assert (status, steps) == (1, 2)
