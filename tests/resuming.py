@@ -270,7 +270,8 @@ def train(
     torch.manual_seed(0)
     os.environ["PL_GLOBAL_SEED"] = "0"
     if recipe.data == "texts":
-        (folder.parent / "texts.txt").write_text("\n".join(LINES), encoding="utf-8")
+        if not (folder.parent / "texts.txt").exists():  # the other process may be reading it
+            (folder.parent / "texts.txt").write_text("\n".join(LINES), encoding="utf-8")
         cache = str(folder.parent / "cache")
         data = TextLinesDataModule(
             str(folder.parent / "texts.txt"), Characters(), 40, 8, num_workers=recipe.workers, cache_dir=cache
