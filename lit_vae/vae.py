@@ -31,7 +31,10 @@ from lit_vae.model import LatentVariableModel, refuse_other
 from lit_vae.noise import IndexedNoise, Noise, StreamNoise, stream_seed
 from lit_vae.notices import notice
 from lit_vae.objectives import Objective, Terms
+from lit_vae.plateaus import StepPlateaus, configured
 from lit_vae.regularizers import Pass, Regularizer, penalties
+from lit_vae.restarting import BeforeValidation, end_epoch_once, keep_validation
+from lit_vae.step_under_way import StepUnderWay
 from lit_vae.symbols import restore
 from lit_vae.whole_step import WholeStep
 
@@ -51,7 +54,7 @@ class LitVAE(LatentVariableModel):
         objective: What is minimised.
         optimizer: Makes the optimizer from the parameters.
         scheduler: Makes a learning-rate schedule from the optimizer; stepped once per optimizer step, or, where it is
-            ``lightning.pytorch.cli.ReduceLROnPlateau``, once per epoch by the metric that it monitors.
+            ``lightning.pytorch.cli.ReduceLROnPlateau``, once per validation by the metric that it monitors.
         regularizers: What training adds to the loss, and evaluation leaves out.
     """
 
@@ -77,9 +80,11 @@ class LitVAE(LatentVariableModel):
         """How many samples a test's importance-weighted bound has; 0 for none."""
         self._seed = 0
         self._whole_step = WholeStep()
+        self.step_under_way = StepUnderWay(self, self._whole_step)
         self._trained_on: Identity | None = None
         self._resumed_batches: int | None = None
         self._finite = FiniteCheck()
+        self._before_validation = BeforeValidation()
         self.loss_terms: dict[str, Any] = {}
         """What the latest training loss is made of, [] each, by the names under which it is logged."""
         self.update_left_out = False
@@ -113,8 +118,8 @@ class LitVAE(LatentVariableModel):
     # ---- training and evaluation ----
 
     def configure_callbacks(self) -> list[Callback]:
-        """What every trainer of the model has: training stops where it is no longer finite."""
-        return [self._finite]
+        """What every trainer of the model has: training stops where it is not finite; schedules go by validations."""
+        return [self._finite, self._before_validation, StepPlateaus()]
 
     def setup(self, stage: str) -> None:
         """Learn from the trainer's data module what the symbols stand for, and which data it is."""
@@ -125,6 +130,7 @@ class LitVAE(LatentVariableModel):
         if stage == "fit":
             self._trained_on = getattr(datamodule, "identity", None)
             self._resumed_batches = None  # a checkpoint, which is loaded next, says
+            self.step_under_way.forget()
 
     def on_fit_start(self) -> None:
         """Key the noise of training by the seed of the run."""
@@ -136,7 +142,7 @@ class LitVAE(LatentVariableModel):
         Raises:
             ValueError: If a run is resumed whose epochs had another number of batches.
         """
-        self._whole_step.begin()
+        self.step_under_way.go_on()
         before, now = self._resumed_batches, self.trainer.num_training_batches
         if before not in (None, now):
             raise ValueError(
@@ -152,6 +158,10 @@ class LitVAE(LatentVariableModel):
                 f"trainer.accumulate_grad_batches is {accumulated}: {', '.join(sorted(alone))} looks at the mean of a "
                 f"batch, and sees each accumulated batch by itself; everything else is as in one batch of all"
             )
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Note that what follows changes the model."""
+        self.step_under_way.batch_begins()
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """The batch's share of the step's ``loss``; its own ``nats``, summed, and ``symbols``, all [].
@@ -275,12 +285,12 @@ class LitVAE(LatentVariableModel):
             return optimizer
         scheduler = self._make_scheduler(optimizer)
         if isinstance(scheduler, ReduceLROnPlateau):
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": scheduler.monitor}}
+            return {"optimizer": optimizer, "lr_scheduler": configured(scheduler)}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any | None) -> None:
         """Step the schedule, but not after an update that was left out."""
-        if metric is not None or not self.update_left_out:
+        if not self.update_left_out:
             super().lr_scheduler_step(scheduler, metric)
 
     def configure_gradient_clipping(
@@ -296,6 +306,7 @@ class LitVAE(LatentVariableModel):
             Precision.clip_gradients(plugin, optimizer, gradient_clip_val, algorithm)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        self.step_under_way.update_begins()
 
     # ---- checkpoints ----
 
@@ -309,6 +320,10 @@ class LitVAE(LatentVariableModel):
         self._finite.check_saved(self, weights)
         checkpoint[checkpoints.FORMAT_KEY] = checkpoints.FORMAT
         checkpoint[checkpoints.DATA_KEY] = None if self._trained_on is None else self._trained_on.state()
+        if self._trainer is not None:
+            self.step_under_way.save(checkpoint, self._trainer)
+            keep_validation(checkpoint, self._trainer)
+            self._before_validation.take_back(checkpoint, self._trainer)
         checkpoint["symbols"] = None if self._symbols is None else self._symbols.state()
         batches = self.trainer.num_training_batches if self._trainer is not None else math.inf
         checkpoint[checkpoints.BATCHES_KEY] = None if batches == math.inf else batches
@@ -330,6 +345,8 @@ class LitVAE(LatentVariableModel):
             if began:
                 notice(f"not in the checkpoint, so it begins anew: {listed(began)}")
             checkpoints.go_on_training(checkpoint)
+            self.step_under_way.load(checkpoint)
+            end_epoch_once(checkpoint, self._trainer)
         if checkpoint["symbols"] is None:
             return
         trained_on = restore(checkpoint["symbols"])

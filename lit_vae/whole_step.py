@@ -20,11 +20,17 @@ class WholeStep:
     """
 
     def __init__(self) -> None:
-        self._divisors: list[Tensor] = []
+        self.divisors: list[Tensor] = []
+        """Of the batches of the step that are done, [] each, over all processes."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether some batches of a step are done, and others are not."""
+        return bool(self.divisors)
 
     def begin(self) -> None:
         """Forget what was accumulated: the next batch is the first of a step."""
-        self._divisors = []
+        self.divisors = []
 
     def loss(self, nats: Tensor, divisor: Tensor, accumulated: int) -> Tensor:
         """What a process differentiates for one batch, [].
@@ -34,15 +40,15 @@ class WholeStep:
             divisor: What the objective divides a sum over this batch by, [].
             accumulated: Batches whose gradients the trainer takes the mean of.
         """
-        self._divisors.append(summed(divisor.to(nats.dtype)))
+        self.divisors.append(summed(divisor.to(nats.dtype)))
         processes = distributed.get_world_size() if together() else 1
-        return nats * (processes * accumulated / self._divisors[0])
+        return nats * (processes * accumulated / self.divisors[0])
 
     @torch.no_grad()
     def finish(self, weights: Iterable[Tensor]) -> None:
         """Correct the gradient of a step that is whole, before it is clipped or looked at; then begin anew."""
-        if len(self._divisors) > 1:
-            correction = self._divisors[0] / torch.stack(self._divisors).sum()
+        if len(self.divisors) > 1:
+            correction = self.divisors[0] / torch.stack(self.divisors).sum()
             for weight in weights:
                 if weight.grad is not None:
                     weight.grad.mul_(correction)

@@ -11,6 +11,8 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from lit_vae.commands import command
 from lit_vae.notices import notice
+from lit_vae.restarting import begin_validation_again
+from lit_vae.vae import LitVAE
 
 AGREE = 50
 """Optimizer steps after which processes that share a model agree whether it is time: asking at each would cost."""
@@ -134,6 +136,11 @@ class KeepLast(Checkpoint):
         begun_at, self._begun_at = self._begun_at, None
         if begun_at is None or trainer.global_step <= begun_at or not is_whole(trainer):
             return
+        vae = trainer.lightning_module
+        if isinstance(vae, LitVAE) and not vae.step_under_way.can_be_saved_alone():
+            if self.path is not None and self.path.exists():
+                print(f"\n{self.path} stays as it was: a step that is broken off cannot be gone on with", flush=True)
+            return
         try:
             self._write(trainer, validated=not trainer.validating)
         except FloatingPointError as error:  # the last one stays as it is
@@ -224,14 +231,3 @@ def is_more_to_come(trainer: Trainer) -> bool:
     loop = trainer.fit_loop
     assert loop._data_fetcher is not None
     return loop.epoch_loop._should_check_val_fx(loop._data_fetcher) or is_end_of_epoch(trainer)
-
-
-def begin_validation_again(checkpoint: dict[str, Any]) -> None:
-    """Have Lightning resume with the whole validation in which a checkpoint was written; it would leave it out.
-
-    Args:
-        checkpoint: Its contents, to be changed: of the validation one batch has been begun, and none is done.
-    """
-    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
-    begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
-    progress |= {"total": begun, "current": dict.fromkeys(begun, 0), "is_last_batch": False}

@@ -1,6 +1,7 @@
 """Leaves out the updates that would wreck a run: gradients that are not finite, or far longer than usual."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -98,12 +99,12 @@ class UpdateGuard(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         refuse_sharding(trainer, self)
+        self._before = {}  # a checkpoint, which is loaded next, may hold that of a step under way
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state = pl_module.state_dict(keep_vars=True)
         weights = dict(pl_module.named_parameters(remove_duplicate=False))
         self._buffers = [name for name, value in state.items() if isinstance(value, Tensor) and name not in weights]
-        self._before = {}
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if not self._before:
@@ -134,8 +135,8 @@ class UpdateGuard(Callback):
         self._skipped += 1
         self._in_a_row += 1
         if self._in_a_row == 1:
-            terms = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
-            self._diagnosis = f"{length:.3g} at step {trainer.global_step}: {diagnose(pl_module, terms)}"
+            found = diagnose(pl_module, pl_module.loss_terms)
+            self._diagnosis = f"{length:.3g} at step {trainer.global_step}: {found}"
         optimizer.zero_grad(set_to_none=True)  # without gradients, no optimizer changes anything
         for name, value in self._before.items():
             pl_module.get_buffer(name).copy_(value)
@@ -161,6 +162,7 @@ class UpdateGuard(Callback):
             "skipped": self._skipped,
             "in_a_row": self._in_a_row,
             "diagnosis": self._diagnosis,
+            "before": self._before,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -170,14 +172,15 @@ class UpdateGuard(Callback):
         self._skipped = state_dict["skipped"]
         self._in_a_row = state_dict["in_a_row"]
         self._diagnosis = state_dict["diagnosis"]
+        self._before = dict(state_dict.get("before", {}))
 
 
-def diagnose(module: torch.nn.Module, terms: dict[str, Tensor]) -> str:
+def diagnose(module: torch.nn.Module, terms: Mapping[str, Any]) -> str:
     """Where a gradient is wrong: the parameters that are not finite, or else the longest, and the terms of the loss.
 
     Args:
         module: With its gradients.
-        terms: What was logged of the loss, [] each.
+        terms: What the loss is made of, [] each.
     """
     weights = dict(module.named_parameters())
     lengths = {name: weight.grad.norm().item() for name, weight in weights.items() if weight.grad is not None}
@@ -189,6 +192,6 @@ def diagnose(module: torch.nn.Module, terms: dict[str, Tensor]) -> str:
         if wrong
         else f"longest in {', '.join(f'{name} ({lengths[name]:.3g})' for name in longest)}",
         *([f"weights not finite in {listed(broken)}"] if broken else []),
-        f"loss terms: {', '.join(f'{name} {value.item():.4g}' for name, value in terms.items())}",
+        f"loss terms: {', '.join(f'{name} {float(value):.4g}' for name, value in terms.items())}",
     ]
     return "; ".join(found)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.utilities import rank_zero_only
 
 from lit_vae import checkpoints
@@ -69,7 +69,7 @@ def begun_anew(words: list[str], names: list[str], run_dir: Path) -> tuple[list[
 
 
 def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:
-    """Whether a checkpoint has reached the epochs, the steps or the time that a trainer goes to.
+    """Whether a checkpoint has reached the epochs, the steps or the time that a trainer goes to, or its early stopping.
 
     Args:
         trainer: What would go on from it.
@@ -78,9 +78,16 @@ def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:
     saved = checkpoints.read(checkpoint)
     epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     reached = [(trainer.max_epochs, epochs), (trainer.max_steps, saved["global_step"])]
+    states = saved.get("callbacks", {})
+    for stopping in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(stopping, EarlyStopping):
+            # Lightning remembers how often nothing improved, and not that it stopped because of it
+            waited = states.get(stopping.state_key, {}).get("wait_count", 0)
+            if waited >= stopping.patience:
+                return True
     for timer in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(timer, Timer) and timer.state_key in saved.get("callbacks", {}):
-            timer.load_state_dict(saved["callbacks"][timer.state_key])
+        if isinstance(timer, Timer) and timer.state_key in states:
+            timer.load_state_dict(states[timer.state_key])
             remaining = timer.time_remaining()
             if remaining is not None and remaining <= 0:
                 return True

@@ -323,7 +323,7 @@ class TrainCLI(LightningCLI):
         if self._checkpoint is not None:
             begun_at = checkpoints.step(self._checkpoint)
             if nothing_left(trainer, self._checkpoint):
-                limits = "trainer.max_epochs, max_steps or max_time"
+                limits = "trainer.max_epochs, max_steps or max_time, or the patience of EarlyStopping"
                 if trainer.is_global_zero:
                     print(f"nothing was left to train after step {begun_at}: raise {limits}")
                 return

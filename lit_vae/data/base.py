@@ -11,7 +11,7 @@ from lit_vae.batch import Batch
 from lit_vae.data.chained import Chained
 from lit_vae.data.dataset import FirstExamples, SymbolDataset
 from lit_vae.data.identity import Identity
-from lit_vae.data.loading import ResumableLoader, as_is
+from lit_vae.data.loading import ResumableLoader, as_is, begin_worker
 from lit_vae.data.place import limited
 from lit_vae.symbols import Symbols
 
@@ -111,5 +111,7 @@ class SymbolDataModule(LightningDataModule, ABC):
     def _loader(self, dataset: SymbolDataset, shuffle: bool) -> DataLoader[Batch]:
         if self.trainer is not None and self.trainer.overfit_batches > 0:  # type: ignore[attr-defined]
             # The same few batches in the same order: Lightning takes only torch's own loader for that.
-            return DataLoader(dataset, self.batch_size, num_workers=self.num_workers, collate_fn=as_is)
+            return DataLoader(
+                dataset, self.batch_size, num_workers=self.num_workers, collate_fn=as_is, worker_init_fn=begin_worker
+            )
         return ResumableLoader(dataset, self.trainer, self.batch_size, shuffle, self.num_workers)

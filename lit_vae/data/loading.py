@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import numpy as np
+from lightning.fabric.utilities.seed import pl_worker_init_function
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, DistributedSampler
 
@@ -19,6 +21,16 @@ from lit_vae.data.place import place_of, seed_of_run
 def as_is(batch: Any) -> Any:
     """Collates nothing: the data set already made the batch."""
     return batch
+
+
+def begin_worker(number: int) -> None:
+    """Have a worker leave Ctrl-C, which a terminal sends to all processes, to the one that trains.
+
+    Args:
+        number: Of the worker.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pl_worker_init_function(number)  # as Lightning does where a loader has no such function of its own
 
 
 class ResumableSampler(DistributedSampler[Batch]):
@@ -97,6 +109,7 @@ class ResumableLoader(DataLoader[Batch]):
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             collate_fn=as_is,
+            worker_init_fn=begin_worker,
         )
 
     def state_dict(self) -> dict[str, int]:

@@ -133,7 +133,7 @@ def test_a_cure_that_is_there_is_not_named(vae, data, make_short_trainer):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_without_a_gradient_of_its_own_counts_too(vae, data, make_short_trainer, monkeypatch, value):
-    (check,) = vae.configure_callbacks()
+    check = vae.configure_callbacks()[0]
     see = check.on_before_backward
     monkeypatch.setattr(check, "on_before_backward", lambda trainer, vae, loss: see(trainer, vae, loss + value))
     trainer = make_short_trainer(limit_val_batches=0)

@@ -9,7 +9,15 @@ from lightning.pytorch import Callback
 
 from lit_vae.callbacks import KeepLast, StopOnSignal
 
-STATUS = {signal.SIGTERM: 143, signal.SIGHUP: 129}
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+@pytest.fixture(autouse=True)
+def foreground():
+    """What a shell starts in the background, as these tests may be, ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Send(Callback):
@@ -18,11 +26,12 @@ class Send(Callback):
     def __init__(self, signum: int, where: str, times: int = 1) -> None:
         self.signum = signum
         self.where = where
-        self.times = times
+        self.left = times
 
     def _send(self, trainer, where):
         if trainer.global_step == (3 if where == "on_after_backward" else 4) and where == self.where:
-            for _ in range(self.times):
+            while self.left:
+                self.left -= 1
                 os.kill(os.getpid(), self.signum)
 
     def on_after_backward(self, trainer, *args):
@@ -62,10 +71,8 @@ def test_a_signal_ends_the_run_after_the_step_with_a_checkpoint_and_its_own_stat
 ):
     assert stop(Send(signum, where)) == (STATUS[signum], 4)
 
-    assert capsys.readouterr().out == (
-        f"\nstopped by {signal.Signals(signum).name}; "
-        f"resume with: python -m lit_vae fit --ckpt_path {tmp_path / 'run'}\n"
-    )
+    said = "interrupted" if signum == signal.SIGINT else f"stopped by {signal.Signals(signum).name}"
+    assert capsys.readouterr().out == (f"\n{said}; resume with: python -m lit_vae fit --ckpt_path {tmp_path / 'run'}\n")
 
 
 def test_more_signals_change_nothing(stop):
@@ -76,10 +83,29 @@ def test_more_signals_change_nothing(stop):
     )
 
 
-def test_accumulated_gradients_are_not_lost(stop):
-    status, steps = stop(Send(signal.SIGTERM, "on_after_backward"), limit_train_batches=8, accumulate_grad_batches=2)
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_accumulated_gradients_are_not_lost(stop, signum):
+    status, steps = stop(Send(signum, "on_after_backward"), limit_train_batches=8, accumulate_grad_batches=2)
 
-    assert (status, steps) == (143, 4)
+    assert (status, steps) == (STATUS[signum], 4)
+
+
+def test_a_second_interruption_ends_at_once_and_leaves_the_last_whole_checkpoint(stop, tmp_path, capsys):
+    class Last(Callback):
+        def on_train_batch_end(self, trainer, *args):
+            if trainer.global_step == 2:
+                trainer.save_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
+
+    class SendInSecondBatch(Send):
+        def on_after_backward(self, trainer, *args):
+            if trainer.fit_loop.batch_idx % 2:
+                super().on_after_backward(trainer, *args)
+
+    sent = SendInSecondBatch(signal.SIGINT, "on_after_backward", times=2)
+    status, steps = stop(sent, Last(), limit_train_batches=8, accumulate_grad_batches=2)
+
+    assert (status, steps) == (1, 2)
+    assert "a step that is broken off cannot be gone on with" in capsys.readouterr().out
 
 
 def test_a_signal_after_the_last_step_lets_the_run_end(vae, data, make_short_trainer, tmp_path):

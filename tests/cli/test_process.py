@@ -51,8 +51,17 @@ def interrupt(cli, *words) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_ctrl_c_leaves_a_checkpoint_from_which_the_run_resumes(cli):
-    status, out, err = interrupt(cli, "--config", "pictures.yaml")
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        pytest.param(
+            ["--data.num_workers", "2", "--trainer.accumulate_grad_batches", "2"], marks=pytest.mark.slow, id="workers"
+        ),
+    ],
+)
+def test_ctrl_c_leaves_a_checkpoint_from_which_the_run_resumes(cli, more):
+    status, out, err = interrupt(cli, "--config", "pictures.yaml", *more)
 
     last = cli.folder / "mine" / "checkpoints" / "last.ckpt"
     reached = checkpoints.step(last)
