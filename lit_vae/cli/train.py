@@ -40,6 +40,8 @@ from lit_vae.cli.words import take
 from lit_vae.commands import command
 from lit_vae.data import AnySplit, SymbolDataModule
 from lit_vae.files import WholeCheckpointIO
+from lit_vae.trust.given import trusting
+from lit_vae.trust.guard import guarded
 from lit_vae.vae import LitVAE
 
 
@@ -85,12 +87,14 @@ def run(verb: str, words: list[str]) -> None:
     checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
     origin = checkpoints.find(origins[-1], "best", "--init_from") if origins and not ckpt_paths else None
     source, flag = (origin, "--init_from") if origin else (checkpoint, "--ckpt_path")
-    saved = checkpoints.config(source) if source else None
+    files = [configs.resolve(name) for name in names]
+    own = preflight.own(words, files)
+    with trusting(config=own):
+        saved = checkpoints.config(source) if source else None
     if source is not None and saved is None and not names:
         raise ValueError(f"{flag} {source} was built in Python and holds no config: say one with --config")
     config = yaml.safe_load(saved) if saved else {}
     preflight.check(config, f"{flag} {source}" if source else "")
-    files = [configs.resolve(name) for name in names]
     for file in files:
         config = preflight.overlay(config, preflight.read(file))
         preflight.check(config, f"--config {file}")
@@ -98,7 +102,8 @@ def run(verb: str, words: list[str]) -> None:
     words = loggers.placed(words, preflight.dig(config, ["trainer", "logger"]))
     sources = ([f"--config={saved}"] if saved else []) + [f"--config={file}" for file in files]
     try:
-        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, bool(resumes), origin)
+        with trusting(config=own), guarded(checkpoints.read(source) if source else None):
+            TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, bool(resumes), origin)
     except BaseException as error:
         loggers.finish(exit_code=1)
         if isinstance(error, FloatingPointError) and rank_zero_only.rank != 0:  # type: ignore[attr-defined]
