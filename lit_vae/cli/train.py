@@ -40,8 +40,10 @@ from lit_vae.cli.words import take
 from lit_vae.commands import command
 from lit_vae.data import AnySplit, SymbolDataModule
 from lit_vae.files import WholeCheckpointIO
+from lit_vae.notices import notice
 from lit_vae.trust.given import trusting
 from lit_vae.trust.guard import guarded
+from lit_vae.trust.unsigned import warning
 from lit_vae.vae import LitVAE
 
 
@@ -307,6 +309,8 @@ class TrainCLI(LightningCLI):
         if trainer.is_global_zero:
             loggers.announce(trainer, self._run_dir)
             print("\n".join(opening.lines(self.model, self.datamodule)), flush=True)
+            if unsigned := warning(self._yaml):
+                notice(unsigned)
             if self._origin is not None:
                 print(f"weights: from {self._origin}, step {checkpoints.step(self._origin)}", flush=True)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import is_dataclass
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
@@ -66,6 +67,8 @@ class Walk:
                 self.value(child, hint, key)
         elif isinstance(node, dict) and "class_path" in node:
             self.spec(node, hint, key)
+        elif isinstance(node, dict) and (made := [kind for kind in kinds_of(hint) if is_dataclass(kind)]):
+            self.arguments(node, hints_of(made[0]), key)
         elif isinstance(node, dict):
             for name, child in node.items():
                 if name in self.guarded:
