@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import EllipsisType, NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -46,6 +47,7 @@ def classes_in(hint: Any) -> Iterator[type]:
             yield from classes_in(each)
 
 
+@cache
 def hints_of(found: type) -> dict[str, Any]:
     """The type hint of each argument of a class, as the parser finds them, those that it hands on included."""
     parameters = get_signature_parameters(found, None, logging.getLogger(__name__))

@@ -46,6 +46,8 @@ class Walk:
         if not isinstance(settings, dict):
             self.value(settings, None, key)
             return
+        if "class_path" in settings:
+            raise Refused(self.where, key, "names a class where the arguments of one belong")
         for name, value in settings.items():
             if name in self.guarded:
                 places.check_place(name, value, self.where, f"{key}.{name}")
