@@ -41,7 +41,7 @@ def classes_in(hint: Any) -> Iterator[type]:
     if isinstance(hint, type) and not inner:
         yield hint
     elif origin is collections.abc.Callable:
-        yield from classes_in(inner[-1])
+        yield from classes_in(inner[-1] if inner else None)
     elif origin is not type:
         for each in inner:
             yield from classes_in(each)
