@@ -109,7 +109,7 @@ DOORS = {
     "class path of the model": (["hyper_parameters", "_class_path"], "evil.Foo"),
     "config": (["config", "trainer", "callbacks"], PAYLOADS["made in a callback"]),
     "own folder": (["config", "data"], FOO),
-    "another checkpoint": (["config", "ckpt_path"], "other.ckpt"),
+    "another run": (["config", "run_dir"], "other"),
     "the name of a file": (["config"], "evil.yaml"),
     "tag": (["config"], "model: !!python/object/apply:os.system [touch PWNED]"),
     "bomb": (["config"], "a: &a [1]\nb: &b [*a, *a]\n"),
