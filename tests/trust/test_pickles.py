@@ -43,6 +43,6 @@ def test_a_pickle_in_latents_or_an_imported_file_is_not_loaded(scene):
     "state", [{"kind": "evil.Foo"}, {"kind": "tokens", "name": "x", "tokenizer": {"kind": "evil.Foo"}}, {}, []]
 )
 def test_symbols_of_an_unknown_kind_are_refused(state, scene):
-    with pytest.raises(ValueError, match="symbols|tokenizer"):
+    with pytest.raises(ValueError, match=r"symbols|tokenizer"):
         restore(state)
     assert scene.marks() == []
