@@ -110,9 +110,14 @@ def others_beside(path: Path) -> str:
 
 
 def config(path: Path) -> str | None:
-    """The resolved config that a checkpoint holds, YAML; None for a model that was built in Python."""
-    text: str | None = read(path).get("config")
-    return text
+    """The resolved config that a checkpoint holds, YAML; None for a model that was built in Python.
+
+    Raises:
+        Refused: If it sets what only a run of the user's own may; see :mod:`lit_vae.trust`.
+    """
+    from lit_vae.trust.admission import admitted_config
+
+    return admitted_config(read(path), f"--ckpt_path {path}")
 
 
 def step(path: Path) -> int:

@@ -285,7 +285,16 @@ def pad(rows: list[list[int]], value: int) -> tuple[Tensor, Tensor]:
 
 
 def restore(state: dict[str, Any]) -> Symbols:
-    """The symbols that :meth:`Symbols.state` described."""
+    """The symbols that :meth:`Symbols.state` described.
+
+    Raises:
+        ValueError: If they are of no known kind.
+    """
+    kind = state.get("kind") if isinstance(state, dict) else None
+    if kind not in ("pixels", "tokens", "blocks"):
+        raise ValueError(
+            f"the symbols of a model are pixels, tokens or blocks, the file has {kind!r}: take another file"
+        )
     if state["kind"] == "pixels":
         channels, height, breadth = state["shape"]
         return Pixels(state["name"], state["num_values"], (channels, height, breadth), state.get("rule"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from lightning.pytorch import Callback
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau, instantiate_module
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
@@ -36,6 +36,9 @@ from lit_vae.regularizers import Pass, Regularizer, penalties
 from lit_vae.restarting import BeforeValidation, end_epoch_once, keep_validation
 from lit_vae.step_under_way import StepUnderWay
 from lit_vae.symbols import restore
+from lit_vae.trust.given import trusting
+from lit_vae.trust.places import check_callback_states
+from lit_vae.trust.signature import sign
 from lit_vae.whole_step import WholeStep
 
 if TYPE_CHECKING:
@@ -327,6 +330,8 @@ class LitVAE(LatentVariableModel):
         checkpoint["symbols"] = None if self._symbols is None else self._symbols.state()
         batches = self.trainer.num_training_batches if self._trainer is not None else math.inf
         checkpoint[checkpoints.BATCHES_KEY] = None if batches == math.inf else batches
+        if self._trainer is None or self.trainer.is_global_zero:
+            sign(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Learn what the symbols stand for; a trainer has shown its data before.
@@ -335,6 +340,7 @@ class LitVAE(LatentVariableModel):
             ValueError: If the checkpoint was made for other data, its format is another, or its weights are not finite.
         """
         checkpoints.check_format(checkpoint)
+        check_callback_states(checkpoint.get("callbacks"), str(self._trainer.ckpt_path if self._trainer else ""))
         if self._trainer is not None:
             self._refuse_not_finite(checkpoint, self._trainer.ckpt_path)
         if self._trainer is not None and self._trainer.state.fn == "fit":
@@ -369,20 +375,29 @@ class LitVAE(LatentVariableModel):
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
-        cls, checkpoint_path: str | Path, map_location: Any = "cpu", **kwargs: Any
+        cls,
+        checkpoint_path: str | Path,
+        map_location: str | torch.device = "cpu",
+        trust: Iterable[str] = (),
+        **kwargs: Any,
     ) -> Self:
-        """The model of a run, in eval mode.
+        """The model of a run, in eval mode. Nothing of a checkpoint is run: ``docs/trust.md``.
 
         Args:
             checkpoint_path: A run directory, whose best checkpoint is taken, or a checkpoint file.
             map_location: Where its tensors go.
+            trust: Modules whose classes and functions a checkpoint may name that no run of this user signed, beside
+                those of lit_vae, torch and lightning.
             kwargs: Constructor arguments, for a model that was built in Python rather than from a config.
 
         Raises:
             FileNotFoundError: If there is no checkpoint.
             ValueError: If the file is no checkpoint of this format, its weights are not finite, or its constructor
-                arguments are missing.
+                arguments are missing; :class:`lit_vae.trust.refused.Refused` if it names what ``trust`` does not.
         """
+        from lit_vae.trust.admission import admitted_hyper_parameters
+        from lit_vae.trust.guard import guarded
+
         path = checkpoints.find(checkpoint_path, "best")
         checkpoint = checkpoints.read(path)
         if not kwargs and "hyper_parameters" not in checkpoint:
@@ -390,6 +405,14 @@ class LitVAE(LatentVariableModel):
                 f"{path} holds the weights of a model that was built in Python: "
                 f"pass the same parts, load_from_checkpoint(path, backbone=..., head=..., objective=...)"
             )
-        vae = super().load_from_checkpoint(path, map_location=map_location, weights_only=True, **kwargs)
+        # Not by Lightning's own function, which imports what several keys of a checkpoint name.
+        with trusting(trust), guarded(checkpoint):
+            if "hyper_parameters" in checkpoint:
+                settings = admitted_hyper_parameters(checkpoint, str(path))
+                vae: Self = instantiate_module(cls, settings | kwargs)
+            else:
+                vae = cls(**kwargs)
+        vae.on_load_checkpoint(checkpoint)
+        vae.load_state_dict(checkpoint["state_dict"])
         vae._refuse_not_finite(checkpoint, path)
-        return vae.eval()
+        return vae.to(map_location).eval()

@@ -63,8 +63,9 @@ def pytest_runtest_protocol(item):
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
-    """Keeps what is kept between runs out of the user's own folder."""
+    """Keeps what is kept between runs, the key that signs them too, out of the user's own folders."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

@@ -5,6 +5,7 @@ import random
 
 import pytest
 import torch
+import yaml
 
 from lit_vae import checkpoints
 
@@ -82,7 +83,7 @@ def test_contents_and_config_are_read(run):
     file = put(run, "last.ckpt")
 
     assert torch.equal(checkpoints.read(file)["state_dict"]["w"], torch.ones(2))
-    assert checkpoints.config(file) == "a: 1"
+    assert yaml.safe_load(checkpoints.config(file)) == {"a": 1}
 
 
 def test_a_model_built_in_python_has_no_config(tmp_path):

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lit_vae.changes import Changes
 from lit_vae.csv_table import CSVTable
 from lit_vae.files import replacing
+from lit_vae.trust.config_file import signed
 from lit_vae.version import __version__
 
 CHECKOUT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ class SaveConfig(Callback):
         file = run_dir / "config.yaml"
         if anew or not file.exists():
             with replacing(file) as unfinished:
-                unfinished.write_text(self.config, encoding="utf-8")
+                unfinished.write_text(signed(self.config), encoding="utf-8")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not (trainer.is_global_zero and self._changed):
@@ -67,7 +68,7 @@ class SaveConfig(Callback):
         for key, (before, after) in self._changed.items():
             history.add(place | {"setting": key, "before": json.dumps(before), "after": json.dumps(after)})
         with replacing(run_dir / "config.yaml") as unfinished:
-            unfinished.write_text(self.config, encoding="utf-8")
+            unfinished.write_text(signed(self.config), encoding="utf-8")
         self._changed = {}
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -8,7 +8,9 @@ import importlib
 import sys
 import traceback
 
+from lit_vae.cli.words import take
 from lit_vae.commands import command
+from lit_vae.trust.given import trusting
 
 VERBS = {
     "fit": ("train a model, or resume a run: --config NAME_OR_FILE | --ckpt_path RUN", "lit_vae.cli.train:fit"),
@@ -46,6 +48,10 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     wants_traceback = "--traceback" in words
     words = [word for word in words if word != "--traceback"]
+    try:
+        words, trusted = take(words, "--trust")
+    except ValueError as error:
+        return fail(message(error))
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0 if words else 2
@@ -60,7 +66,8 @@ def main(argv: list[str] | None = None) -> int:
         sys.path.append("")  # a user's own module beside the config, which the console script would not find
     module, function = VERBS[words[0]][1].split(":")
     try:
-        getattr(importlib.import_module(module), function)(words[1:])
+        with trusting(trusted):
+            getattr(importlib.import_module(module), function)(words[1:])
     except Exception as error:
         if wants_traceback:
             traceback.print_exc()
@@ -77,7 +84,8 @@ def usage() -> str:
     verbs = "\n".join(f"  {name:<{width}}  {line}" for name, (line, _) in VERBS.items())
     return (
         f"usage: {command()} <verb> [arguments]\n\nverbs:\n{verbs}\n\n"
-        f"{command()} <verb> --help lists a verb's arguments; --traceback shows where an error came from."
+        f"{command()} <verb> --help lists a verb's arguments; --traceback shows where an error came from.\n"
+        f"--trust MODULE lets a checkpoint that no run of yours wrote name classes of that module, too."
     )
 
 

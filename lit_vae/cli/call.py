@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,6 +17,8 @@ from lit_vae.cli.quiet import quieten
 from lit_vae.cli.words import take
 from lit_vae.commands import command
 from lit_vae.data import SymbolDataModule
+from lit_vae.trust.given import trusting
+from lit_vae.trust.guard import guarded
 
 SWITCHES = {
     "overwrite": "Replace an existing file.",
@@ -56,7 +59,9 @@ def call(
         preflight.check_flags(words, {"data": data})
     else:
         config_of(words)
-    parsed = parser.instantiate(parse(parser, words))
+    checkpoint = checkpoint_of(words)
+    with trusting(config=preflight.own(words, [])), guarded(checkpoints.read(checkpoint) if checkpoint else None):
+        parsed = parser.instantiate(parse(parser, words))
     function(**parsed.as_dict())
 
 
@@ -66,11 +71,18 @@ def config_of(words: list[str]) -> dict[str, Any]:
     Raises:
         ValueError: If it is of another version, with other settings.
     """
-    _, ckpt_paths = take(words, "--ckpt_path")
-    text = checkpoints.config(checkpoints.find(ckpt_paths[-1], "best")) if ckpt_paths else None
+    checkpoint = checkpoint_of(words)
+    with trusting(config=preflight.own(words, [])):
+        text = checkpoints.config(checkpoint) if checkpoint else None
     config: dict[str, Any] = yaml.safe_load(text) if text else {}
-    preflight.check(config, f"--ckpt_path {ckpt_paths[-1]}" if ckpt_paths else "")
+    preflight.check(config, f"--ckpt_path {checkpoint}" if checkpoint else "")
     return config
+
+
+def checkpoint_of(words: list[str]) -> Path | None:
+    """The checkpoint that the words name, the best of a run; None where they name none."""
+    _, ckpt_paths = take(words, "--ckpt_path")
+    return checkpoints.find(ckpt_paths[-1], "best") if ckpt_paths else None
 
 
 def data_of(words: list[str]) -> dict[str, Any] | None:

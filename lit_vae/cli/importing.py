@@ -13,6 +13,7 @@ from lit_vae.cli.words import take
 from lit_vae.commands import command
 from lit_vae.finite import learned, refuse_not_finite
 from lit_vae.importing import SYSTEMS, Which, read, translate
+from lit_vae.trust.signature import sign
 from lit_vae.vae import LitVAE
 
 USAGE = "import-checkpoint FILE --from SYSTEM --out RUN [--config NAME_OR_FILE] [--weights ema|raw] [fit's own flags]"
@@ -83,6 +84,7 @@ class ImportCLI(TrainCLI):
         save_config.write(self._run_dir)
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=True)
         save_config.on_save_checkpoint(trainer, vae, checkpoint)
+        sign(checkpoint)
         unstarted: dict[str, Any] = {"callbacks": {}, "optimizer_states": [], "lr_schedulers": []}
         trainer.strategy.save_checkpoint(checkpoint | unstarted, self._run_dir / "checkpoints" / "last.ckpt")
 

@@ -75,6 +75,19 @@ def overlay(config: Config, changes: Config) -> Config:
     return merged
 
 
+def own(words: list[str], files: list[Path]) -> Config:
+    """What the user's own config files and flags say.
+
+    Args:
+        words: The command line.
+        files: The config files, in order.
+    """
+    config: Config = {}
+    for file in files:
+        config = overlay(config, read(file))
+    return overlay(config, of_flags(words, config))
+
+
 def of_flags(words: list[str], config: Config) -> Config:
     """What flags such as ``--data.root`` say, as a config.
 

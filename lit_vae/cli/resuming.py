@@ -46,16 +46,12 @@ def resumed(verb: str, words: list[str], how: str, ckpt_paths: list[str]) -> tup
     return (rest, run_dirs[-1:]) if holds_one else (words, [])
 
 
-def begun_anew(words: list[str], names: list[str], run_dir: Path) -> tuple[list[str], list[str], list[str]]:
+def begun_anew(words: list[str], run_dir: Path) -> list[str]:
     """What a command says that goes on with a run which ended before its first checkpoint: it begins anew.
 
     Args:
         words: What follows fit, without ``--ckpt_path`` and ``--config``.
-        names: What was given with ``--config``.
         run_dir: The run.
-
-    Returns:
-        The words, the configs, of which the run's own is the first, and no checkpoint.
 
     Raises:
         ValueError: If another directory is named for it.
@@ -65,7 +61,7 @@ def begun_anew(words: list[str], names: list[str], run_dir: Path) -> tuple[list[
         raise ValueError(f"--run_dir {run_dirs[-1]}: fit writes into the run of --ckpt_path {run_dir}; leave it out")
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         print(f"{run_dir} holds no checkpoint: nothing was trained there yet, and it begins anew", flush=True)
-    return [*words, f"--run_dir={run_dir}"], [str(run_dir / "config.yaml"), *names], []
+    return [*words, f"--run_dir={run_dir}"]
 
 
 def nothing_left(trainer: Trainer, checkpoint: Path) -> bool:

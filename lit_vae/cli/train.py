@@ -42,6 +42,12 @@ from lit_vae.cli.words import take
 from lit_vae.commands import command
 from lit_vae.data import AnySplit, SymbolDataModule
 from lit_vae.files import WholeCheckpointIO
+from lit_vae.notices import notice
+from lit_vae.trust.admission import admitted_config
+from lit_vae.trust.config_file import content_of
+from lit_vae.trust.given import trusting
+from lit_vae.trust.guard import guarded
+from lit_vae.trust.unsigned import warning
 from lit_vae.vae import LitVAE
 
 
@@ -80,15 +86,16 @@ def run(verb: str, words: list[str]) -> None:
         raise ValueError(f"--init_from is for fit, and starts a new run, without --ckpt_path; got {verb}")
     if resumes:
         words, ckpt_paths = resumed(verb, words, resumes[-1], ckpt_paths)
+    begun: Path | None = None
     if verb == "fit" and ckpt_paths and runs.is_begun(Path(ckpt_paths[-1])):
-        words, names, ckpt_paths = begun_anew(words, names, Path(ckpt_paths[-1]))
-        resumes = ["auto"]
+        begun = Path(ckpt_paths[-1])
+        words, ckpt_paths, resumes = begun_anew(words, begun), [], ["auto"]
     asks_for_help = any(word in ("-h", "--help") or word.endswith(".help") for word in words)
-    if not (ckpt_paths or asks_for_help or ((names or origins) and verb == "fit")):
+    if not (ckpt_paths or begun or asks_for_help or ((names or origins) and verb == "fit")):
         needs = "--config NAME_OR_FILE or --ckpt_path RUN" if verb == "fit" else "--ckpt_path RUN"
         raise ValueError(f"{verb} needs {needs}; {command('configs')} lists the packaged configs")
     with Claim() as claim:
-        _run(verb, words, names, ckpt_paths, origins, bool(resumes), claim)
+        _run(verb, words, names, ckpt_paths, origins, begun, bool(resumes), claim)
 
 
 def _run(
@@ -97,10 +104,22 @@ def _run(
     names: list[str],
     ckpt_paths: list[str],
     origins: list[str],
+    begun: Path | None,
     again: bool,
     claim: Claim,
 ) -> None:
-    """Run a verb, its own flags taken out of its words and given as lists of their values."""
+    """Run a verb, its own flags taken out of its words and given as lists of their values.
+
+    Args:
+        verb: The verb.
+        words: The other words.
+        names: Configs.
+        ckpt_paths: What to go on from or to evaluate.
+        origins: Where a new run has its weights from.
+        begun: A run without a checkpoint, which begins anew by its own config.
+        again: Whether a new run may be where there is a directory already.
+        claim: Of the run directory.
+    """
     checkpoint = checkpoints.find(ckpt_paths[-1], "last" if verb == "fit" else "best") if ckpt_paths else None
     run_dir = None if checkpoint is None else runs.of_checkpoint(checkpoint)
     if verb == "fit" and run_dir is not None:
@@ -109,14 +128,21 @@ def _run(
         checkpoint = fallback.to_resume(ckpt_paths[-1])
     origin = checkpoints.find(origins[-1], "best", "--init_from") if origins and not ckpt_paths else None
     source, flag = (origin, "--init_from") if origin else (checkpoint, "--ckpt_path")
-    saved = checkpoints.config(source) if source else None
+    files = [configs.resolve(name) for name in names]
+    said = preflight.own(words, files)
+    with trusting(config=said):
+        content: dict[str, Any] | None
+        if begun is not None:
+            source, content = begun / runs.CONFIG, content_of(begun / runs.CONFIG)
+        else:
+            content = checkpoints.read(source) if source else None
+        saved = admitted_config(content, f"{flag} {source}") if content else None
     if source is not None and saved is None and not names:
         raise ValueError(f"{flag} {source} was built in Python and holds no config: say one with --config")
     own = yaml.safe_load(saved) if saved else {}
     config = retired.without(own, f"{flag} {source}")
     preflight.check(config, f"{flag} {source}" if source else "")
     sources = [] if not saved else [f"--config={saved}" if config is own else retired.as_word(config)]
-    files = [configs.resolve(name) for name in names]
     for file in files:
         given = preflight.read(file)
         changes = retired.without(given, f"--config {file}")
@@ -127,7 +153,8 @@ def _run(
     preflight.check_flags(words, config)
     words = loggers.placed(words, preflight.dig(config, ["trainer", "logger"]))
     try:
-        TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, again, origin, claim)
+        with trusting(config=said), guarded(content):
+            TrainCLI(verb, [*sources, *words], files[0].stem if files else "run", checkpoint, again, origin, claim)
     except BaseException as error:
         loggers.finish(exit_code=1)
         if isinstance(error, FloatingPointError) and rank_zero_only.rank != 0:  # type: ignore[attr-defined]
@@ -331,6 +358,8 @@ class TrainCLI(LightningCLI):
             loggers.announce(trainer, self._run_dir)
             changed = [f"changed: {line}" for line in changes.lines(self._changes)]
             print("\n".join([*opening.lines(self.model, self.datamodule), *self._taken, *changed]), flush=True)
+            if unsigned := warning(self._yaml):
+                notice(unsigned)
         try:
             trainer.fit(**arguments)
         except BaseException:
