@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import secrets
 import stat
@@ -65,8 +66,31 @@ def write_tensors(content: Any, path: Path) -> None:
     Raises:
         OSError: If it cannot be written; it names ``path``.
     """
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
-        torch.save(content, file)  # by its name, torch would not say why it cannot be written
+    with replacing(path) as unfinished, Remembering(unfinished, "r+") as file:
+        try:
+            torch.save(content, file)
+        except (RuntimeError, OSError):
+            if file.reason is not None:
+                raise OSError(*file.reason) from None
+            raise
+
+
+class Remembering(io.FileIO):
+    """A file that remembers why it could not be written: torch says only that something went wrong."""
+
+    reason: tuple[int | None, str | None] | None = None
+    """Number and words of the error; not the error, which would keep alive what was at hand when it came."""
+
+    def write(self, content: Any) -> int:
+        """All of it."""
+        try:
+            whole = rest = memoryview(content).cast("B")
+            while rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.reason = error.errno, error.strerror
+            raise
+        return len(whole)
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

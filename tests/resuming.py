@@ -207,6 +207,8 @@ RECIPES = {
     "texts, workers": Recipe(text_vae, data="texts", workers=2, settings={"accumulate_grad_batches": 2}),
 }
 CARRY_NOTHING = {
+    "ChangedSettings": "changes a checkpoint that is loaded",
+    "KeepBest": "writes what the others here hold",
     "Compile": "its compiled passes are made anew, and take minutes",
     "KeepLast": "writes what the others here hold",
     "Progress": "a bar on a terminal",

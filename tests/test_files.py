@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from lit_vae import files
 from lit_vae.damage import Damaged
-from lit_vae.files import WholeCheckpointIO, replacing, write_tensors
+from lit_vae.files import Remembering, WholeCheckpointIO, replacing, write_tensors
 
 
 def test_a_file_takes_the_place_of_another_once_it_is_whole(tmp_path):
@@ -132,7 +133,7 @@ def test_torch_says_why_it_cannot_write(tmp_path, monkeypatch):
     old.write_text("old")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", lambda self, mode: open("/dev/full", mode))  # noqa: PTH123, SIM115
+        patch.setattr(files, "Remembering", lambda path, mode: Remembering("/dev/full", mode))
         with pytest.raises(OSError, match=r"No space left on device: '.*last\.ckpt'"):
             write_tensors({"w": torch.ones(100_000)}, old)
 

@@ -35,6 +35,8 @@ class ChangedSettings(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         assert isinstance(pl_module, LitVAE)
+        if not checkpoint.get("optimizer_states"):  # of a run in which no step has been taken, or of weights alone
+            return
         count = len(checkpoint["optimizer_states"][0]["param_groups"][0]["params"])
         if any(key.startswith((OPTIMIZER, SCHEDULER)) for key in self._keys) or count != len([*pl_module.parameters()]):
             self._take_over(pl_module, checkpoint)

@@ -11,7 +11,7 @@ from lit_vae import LitVAE
 
 def falling(monitor="val/nelbo"):
     """Halves the rate at every step but the first."""
-    return partial(ReduceLROnPlateau, monitor=monitor, patience=0, factor=0.5, threshold=1e6)
+    return partial(ReduceLROnPlateau, monitor=monitor, patience=0, factor=0.5, threshold=1e6, threshold_mode="abs")
 
 
 @pytest.mark.parametrize(

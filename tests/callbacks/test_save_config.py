@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from lit_vae import __version__
 from lit_vae.callbacks import SaveConfig, save_config
+from lit_vae.trust.config_file import content_of
 
 CONFIG = "seed_everything: 0\nmodel:\n  lr: 0.001\n"
 
@@ -33,7 +34,7 @@ def test_run_directory_logger_and_checkpoint_get_config_and_version(vae, data, m
     trainer.save_checkpoint(tmp_path / "model.ckpt")
 
     version = {"lit_vae": __version__, **save_config.commit()}
-    text = (tmp_path / "config.yaml").read_text()
+    text = content_of(tmp_path / "config.yaml")["config"]
     assert text == f"# lit_vae {version['lit_vae']}, commit {version['commit']}\n{CONFIG}"
     assert torch.load(tmp_path / "model.ckpt", weights_only=True)["config"] == text
     (logged,) = (tmp_path / "csv").rglob("hparams.yaml")

@@ -10,6 +10,7 @@ from PIL import Image
 
 from lit_vae import __version__, checkpoints
 from lit_vae.cli.preflight import of_flags
+from lit_vae.trust.config_file import content_of
 
 
 def rows(run: Path) -> list[dict[str, str]]:
@@ -39,7 +40,7 @@ def test_a_run_leaves_its_config_and_its_checkpoints(runs, name):
     assert config["model"]["objective"]["init_args"]["kl_weight"] == 1.0
     assert checkpoints.find(run, "best").name.startswith("best-step=")
     assert checkpoints.find(run, "last").name == "last.ckpt"
-    assert checkpoints.config(checkpoints.find(run, "last")) == (run / "config.yaml").read_text()
+    assert checkpoints.config(checkpoints.find(run, "last")) == content_of(run / "config.yaml")["config"]
 
 
 @pytest.mark.parametrize(

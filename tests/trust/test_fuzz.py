@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 import yaml
-from test_payloads import PAYLOADS, changed, keys_of
+from test_trust_payloads import PAYLOADS, changed, keys_of
 
 from lit_vae.trust.admission import admitted_config, admitted_hyper_parameters
 from lit_vae.trust.refused import Refused
